@@ -1,0 +1,1 @@
+"""Outside: one thin adapter for each outside system, behind a port."""

@@ -1,0 +1,1 @@
+"""Terminal: one file for each command."""

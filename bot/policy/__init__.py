@@ -1,0 +1,1 @@
+"""Rules: what should happen. Pure functions from facts to a decision, a rule family a file."""

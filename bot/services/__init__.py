@@ -1,0 +1,1 @@
+"""Verbs: the use cases that doors and effects call."""
