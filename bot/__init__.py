@@ -1,1 +1,1 @@
-"""CodegenApp: a goal becomes a pull request, a validated check, a merge and a watched deployment."""
+"""CodegenApp: a goal becomes a pull request, a validated check, a merge and a deployment."""

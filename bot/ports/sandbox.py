@@ -37,7 +37,7 @@ class SandboxUnavailable(Exception):
 
 
 @dataclass(frozen=True)
-class Finding:
+class Examined:
     """One thing that ``doctor`` looked at: ``mend`` is empty where ``ok``."""
 
     name: str
@@ -98,5 +98,5 @@ class Sandbox(Protocol):
     async def sweep(self) -> int:
         """Remove what is past its deadline or belongs to a dead owner; says how many things."""
 
-    def examine(self) -> AsyncIterator[Finding]:
+    def examine(self) -> AsyncIterator[Examined]:
         """What ``doctor`` shows: engine, image, closed boxes, disk; each with its mend."""
