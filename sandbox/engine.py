@@ -62,7 +62,8 @@ class BoxSpec:
 
     ``network`` is ``NO_NETWORK``, a network's name or id, or ``joined(box)``. A box with
     ``lease`` has an open standard input that ends when its controller goes (StdinOnce), runs
-    under the engine's init, and is removed by the engine when it ends. ``user`` is ``uid:gid``;
+    under the engine's init, and is removed by the engine when it ends; with ``kept`` as well, its
+    input stays open without a controller, and nobody removes it but ``remove``. ``user`` is ``uid:gid``;
     empty leaves the image's own. ``entrypoint`` and ``command`` of None leave the image's own.
     Capabilities are all dropped but ``capabilities``. ``read_only`` closes the root file system.
     ``tmpfs`` maps a path to its size. ``seccomp`` is an inline profile, empty for the engine's own.
@@ -80,6 +81,7 @@ class BoxSpec:
     address: str = ""
     dns: Sequence[str] = ()
     lease: bool = True
+    kept: bool = False
     read_only: bool = False
     tmpfs: Mapping[str, int] = field(default_factory=dict)
     shm_bytes: int = 64 * 1024 * 1024

@@ -8,11 +8,9 @@ field's name says.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from types import MappingProxyType
 
-NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 class Stage(StrEnum):
@@ -78,7 +76,7 @@ class Step:
 
     stage: Stage
     command: str
-    environment: Mapping[str, str] = NO_VARIABLES
+    environment: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     timeout_seconds: float | None = None
 
@@ -105,7 +103,7 @@ class Service:
 
     name: str
     image: str
-    environment: Mapping[str, str] = NO_VARIABLES
+    environment: Mapping[str, str] = field(default_factory=dict)
     ready_command: str = ""
     memory_mb: int = 512
     ready_seconds: float = 60.0
@@ -165,6 +163,10 @@ class Plan:
     def step(self, stage: Stage) -> Step | None:
         """The step of a stage, or None where the stage has no command of its own."""
         return next((step for step in self.steps if step.stage is stage), None)
+
+    def with_cpus(self, cpus: float) -> Plan:
+        """The same plan on a machine with no more cores than these."""
+        return replace(self, limits=replace(self.limits, cpus=cpus))
 
     def wants(self, stage: Stage) -> bool:
         """Whether the run goes as far as this stage."""

@@ -183,6 +183,7 @@ class ValidationResult:
     assumed: tuple[str, ...] = ()
     not_verified: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    title: str = ""
 
     @property
     def seconds(self) -> float:
@@ -194,6 +195,7 @@ class ValidationResult:
         return {
             "schema": SCHEMA,
             "verdict": self.verdict.value,
+            "title": self.title,
             "reason": self.reason,
             "class": self.failure_class.value if self.failure_class else None,
             "head_sha": self.head_sha,

@@ -75,22 +75,21 @@ class Sandbox(Protocol):
         emit: Emit,
         *,
         scope: str,
+        kept: bool = False,
     ) -> Environment:
-        """PREPARE. ``scope`` keeps the snapshots of different repositories apart."""
+        """PREPARE. ``scope`` keeps the snapshots of different repositories apart.
 
-    async def run(
-        self,
-        environment: Environment,
-        secrets: Mapping[str, str],
-        emit: Emit,
-    ) -> None:
-        """RUN, from services and build to stability."""
+        A ``kept`` environment's boxes stay for a day after this process, unless closed.
+        """
+
+    async def run(self, environment: Environment) -> None:
+        """RUN, from services and build to stability, emitting to where ``open`` emitted."""
 
     async def close(self, environment_id: str) -> None:
         """Remove everything that carries this environment's id."""
 
     async def keep_snapshot(self, environment: Environment, tree: Tree) -> bool:
-        """Make the snapshot of an environment's key, aside, from a clean install.
+        """Make the snapshot of an environment's key, aside, from a clean install of the tree.
 
         Says whether one was made; False where one exists, is being made, or must not be kept.
         """

@@ -1,0 +1,122 @@
+"""The renderer: results in, Markdown, HTML and plain text out, by the templates of ``templates/``.
+
+Markdown templates are safe by default as HTML ones are: what no filter has defused becomes prose.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from bot.adapters import markdown
+from bot.adapters.report_view import view
+from bot.domain.validations import ValidationResult
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
+WIDTH = 100
+"""Columns of the report for a terminal."""
+
+_SPAN = re.compile(r"`([^`\n]+)`")
+
+
+class TemplateRenderer:
+    """Fulfils ``bot.ports.renderer``."""
+
+    def __init__(self, templates: Path = TEMPLATES) -> None:
+        loader = FileSystemLoader(templates)
+        self._markdown = _environment(loader, finalize=markdown.defused)
+        self._markdown.filters |= {
+            "cell": markdown.cell,
+            "cell_code": markdown.cell_code,
+            "fence": markdown.fence,
+            "inline_code": markdown.inline_code,
+            "prose": markdown.prose,
+            "written": markdown.Defused,
+        }
+        self._html = _environment(loader, autoescape=True)
+        self._html.filters["code_spans"] = code_spans
+        self._text = _environment(loader)
+        self._text.filters |= {"hang": hang, "clip": clip}
+
+    def report_markdown(self, result: ValidationResult, *, title: str = "") -> str:
+        """The report as GitHub-flavoured Markdown."""
+        template = self._markdown.get_template("checks/report.md.j2")
+        return _tidy(template.render(report=view(result, title)))
+
+    def report_html(self, result: ValidationResult, *, title: str = "") -> str:
+        """The report as one page that loads nothing and runs no script."""
+        template = self._html.get_template("pages/report.html.j2")
+        return template.render(report=view(result, title))
+
+    def report_text(self, result: ValidationResult, *, title: str = "") -> str:
+        """The report for a terminal of ``WIDTH`` columns, without colour."""
+        template = self._text.get_template("terminal/report.txt.j2")
+        text = _tidy(template.render(report=view(result, title)))
+        return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def _environment(
+    loader: FileSystemLoader,
+    *,
+    autoescape: bool = False,
+    finalize: Callable[[object], object] | None = None,
+) -> Environment:
+    return Environment(
+        loader=loader,
+        autoescape=autoescape,  # noqa: S701  Markdown and text have gates of their own
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def code_spans(text: str) -> Markup:
+    """A text for HTML; what stands between backticks becomes code."""
+    parts = _SPAN.split(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if odd % 2 else escape(part)
+        for odd, part in enumerate(parts)
+    )
+
+
+def hang(text: str, indent: int = 0) -> str:
+    """A text wrapped to ``WIDTH`` columns, all lines but the first indented."""
+    return "\n".join(
+        textwrap.wrap(
+            text,
+            WIDTH - indent,
+            break_long_words=True,
+            break_on_hyphens=False,
+        )
+    ).replace("\n", "\n" + " " * indent)
+
+
+def clip(text: str, indent: int = 0) -> str:
+    """Lines of a log, indented and cut to ``WIDTH`` columns."""
+    room = WIDTH - indent
+    lines = (line.expandtabs(4) for line in text.split("\n"))
+    return "\n".join(
+        (" " * indent + (line if len(line) <= room else line[: room - 1] + "…")).rstrip()
+        for line in lines
+    )
+
+
+_FENCED = re.compile(r"(?m)^(`{3,})text\n.*?^\1$", re.DOTALL)
+
+
+def _tidy(text: str) -> str:
+    """At most one empty line in a row, none at the ends; fenced blocks are left as they are."""
+    kept: list[str] = []
+    last = 0
+    for block in _FENCED.finditer(text):
+        kept += (re.sub(r"\n{3,}", "\n\n", text[last : block.start()]), block[0])
+        last = block.end()
+    kept.append(re.sub(r"\n{3,}", "\n\n", text[last:]))
+    return "".join(kept).strip("\n") + "\n"

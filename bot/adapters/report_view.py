@@ -1,0 +1,232 @@
+"""A validation's result as the report's templates see it: plain texts in reading order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bot.domain.excerpts import ended_at, excerpts, telling
+from bot.domain.log_text import one_line
+from bot.domain.plan import Stage, StageResult, StageStatus
+from bot.domain.validations import Check, CheckState, Finding, Level, ValidationResult, Verdict
+
+_VERDICTS: Mapping[Verdict, tuple[str, str]] = {
+    Verdict.PASSED: ("✅", "Passed"),
+    Verdict.FAILED: ("❌", "Failed"),
+    Verdict.NEUTRAL: ("⚪", "Nothing to run"),
+    Verdict.CANCELLED: ("🚫", "Cancelled"),
+    Verdict.ERROR: ("⚠️", "Could not run"),
+}
+_STATUSES: Mapping[StageStatus, tuple[str, str]] = {
+    StageStatus.PASSED: ("✅", "passed"),
+    StageStatus.FAILED: ("❌", "failed"),
+    StageStatus.TIMED_OUT: ("⏱️", "timed out"),
+    StageStatus.ERROR: ("⚠️", "error"),
+    StageStatus.SKIPPED: ("⏭️", "skipped"),
+    StageStatus.NOT_REACHED: ("▫️", "not reached"),
+}
+_STATES: Mapping[CheckState, str] = {
+    CheckState.PASSED: "passed",
+    CheckState.FAILED: "failed",
+    CheckState.NOT_RUN: "not run",
+    CheckState.NOT_APPLICABLE: "not applicable",
+}
+_CLASSES = {
+    "code": "the change itself",
+    "configuration": "the configuration",
+    "dependency": "the dependencies",
+    "infrastructure": "the machine or this service, not the change",
+    "flaky": "a flaky test",
+    "missing_secret": "a secret that was not given",
+    "untrusted_fork": "a fork that is not trusted yet",
+    "inconclusive": "not known",
+}
+_IDLE = frozenset({StageStatus.SKIPPED, StageStatus.NOT_REACHED})
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the stage table: one stage, or idle ones that share their reason."""
+
+    names: str
+    icon: str
+    status: str
+    code: str
+    time: str
+    command: str
+    told: str
+
+
+@dataclass(frozen=True)
+class FindingLine:
+    """A finding as it is read: ``src/app.ts:3:7``, its level, message and rule."""
+
+    place: str
+    level: str
+    message: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class LogSlice:
+    """What is shown of a stage's log; ``opened`` where it tells the failure."""
+
+    stage: str
+    command: str
+    exit_code: int | None
+    text: str
+    opened: bool
+
+
+@dataclass(frozen=True)
+class ReportView:
+    """The report, ready to be laid out."""
+
+    title: str
+    icon: str
+    verdict: str
+    code: str
+    reason: str
+    due_to: str
+    rows: tuple[Row, ...]
+    failure: LogSlice | None
+    slices: tuple[LogSlice, ...]
+    findings: tuple[FindingLine, ...]
+    first: FindingLine | None
+    checks: tuple[tuple[str, str], ...]
+    assumed: tuple[str, ...]
+    not_verified: tuple[str, ...]
+    notes: tuple[str, ...]
+    snapshot: str
+    head_sha: str
+    base_sha: str
+    environment_id: str
+    started: str
+    seconds: str
+
+
+def view(result: ValidationResult, title: str) -> ReportView:
+    """The view of a result. Every text is plain: no escape sequence, no unseen character."""
+    icon, verdict = _VERDICTS[result.verdict]
+    slices = tuple(_slices(result))
+    return ReportView(
+        title=one_line(title),
+        icon=icon,
+        verdict=verdict,
+        code=result.verdict.value,
+        reason=_sentence(result.reason),
+        due_to=_CLASSES[result.failure_class.value] if result.failure_class else "",
+        rows=tuple(_rows(result.stages)),
+        failure=next((piece for piece in slices if piece.opened), None),
+        slices=slices,
+        findings=tuple(_finding(finding) for finding in result.findings),
+        first=_first(result),
+        checks=_checks(result.checks),
+        assumed=tuple(map(one_line, result.assumed)),
+        not_verified=tuple(map(one_line, result.not_verified)),
+        notes=tuple(map(one_line, result.notes)),
+        snapshot=_snapshot(result),
+        head_sha=one_line(result.head_sha),
+        base_sha=one_line(result.base_sha or ""),
+        environment_id=one_line(result.environment_id),
+        started=_time(result.started_at),
+        seconds=duration(result.seconds),
+    )
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: ``0.4 s``, ``12 s``, ``2 min 05 s``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def _sentence(text: str) -> str:
+    """A reason as a sentence: a capital (unless it begins with code) and a full stop."""
+    text = one_line(text)
+    text = text[:1].upper() + text[1:]
+    return text if not text or text[-1] in ".!?…" else f"{text}."
+
+
+def _rows(stages: tuple[StageResult, ...]) -> Iterator[Row]:
+    groups: dict[tuple[object, ...], list[StageResult]] = {}
+    for result in stages:
+        idle = result.status in _IDLE
+        alike = (result.status, result.reason) if idle else (result.stage,)
+        groups.setdefault(alike, []).append(result)
+    for results in groups.values():
+        first = results[0]
+        icon, status = _STATUSES[first.status]
+        idle = first.status in _IDLE
+        command, told = one_line(first.command), one_line(first.reason)
+        yield Row(
+            names=", ".join(_words(result.stage) for result in results),
+            icon=icon,
+            status=status,
+            code=first.status.value,
+            time="" if idle else duration(first.seconds),
+            command="" if idle or f"`{command}`" in told else command,
+            told=told,
+        )
+
+
+def _slices(result: ValidationResult) -> Iterator[LogSlice]:
+    texts = excerpts(result)
+    ended = ended_at(result.stages)
+    shown = telling(result.stages)
+    for stage in result.stages:
+        text = texts.get(stage.stage.value, "")
+        opened = stage is shown
+        if text or (opened and (stage.command or ended is stage)):
+            yield LogSlice(
+                stage=_words(stage.stage),
+                command=one_line(stage.command),
+                exit_code=stage.exit_code,
+                text=text,
+                opened=opened,
+            )
+
+
+def _finding(finding: Finding) -> FindingLine:
+    numbers = [str(n) for n in (finding.line, finding.column) if n is not None]
+    return FindingLine(
+        place=one_line(":".join([finding.file, *numbers])),
+        level=finding.level.value,
+        message=one_line(finding.message),
+        rule=one_line(finding.rule),
+    )
+
+
+def _first(result: ValidationResult) -> FindingLine | None:
+    """The first fault in the log of the stage that failed."""
+    ended = ended_at(result.stages)
+    if ended is None or result.verdict is not Verdict.FAILED:
+        return None
+    for finding in result.findings:
+        if finding.stage == ended.stage.value and finding.level is Level.FAILURE:
+            return _finding(finding)
+    return None
+
+
+def _checks(checks: Mapping[Check, CheckState]) -> tuple[tuple[str, str], ...]:
+    return tuple((check.value, _STATES[state]) for check, state in checks.items())
+
+
+def _snapshot(result: ValidationResult) -> str:
+    if result.snapshot is None:
+        return ""
+    how = "used" if result.snapshot.hit else "not there yet"
+    return f"{one_line(result.snapshot.key)} ({how})"
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _words(stage: Stage) -> str:
+    return stage.value.replace("_", " ")

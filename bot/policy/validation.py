@@ -1,0 +1,301 @@
+"""The verdict: from what the stages found to passed, failed, neutral, cancelled or error.
+
+The rules, in order; the first that holds decides (interface: "Verdict").
+
+1. The user stopped it: ``cancelled``.
+2. A stage that ran failed or timed out: ``failed``, whether a required check lists it or not.
+3. A stage met an error, the sandbox gave up, or a planned stage ended without a word: ``error``.
+4. A required check did not run, though the user did not stop before it: ``failed``.
+5. Nothing beyond install ran: ``neutral``.
+6. ``passed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from bot.domain.excerpts import ended_at
+from bot.domain.log_text import one_line
+from bot.domain.plan import Cause, Plan, Stage, StageResult, StageStatus
+from bot.domain.validations import Check, CheckState, FailureClass, Verdict
+from bot.policy.reasons import sentence, words
+
+TITLE_LIMIT = 255
+"""Characters of a check run's title."""
+
+CHECK_STAGES: Mapping[Check, tuple[Stage, ...]] = {
+    Check.BUILD_SUCCESS: (Stage.BUILD,),
+    Check.TESTS_PASS: (Stage.TEST,),
+    Check.DEPLOYMENT_SUCCESS: (Stage.START, Stage.HEALTH, Stage.PORTS, Stage.STABILITY),
+    Check.WEB_EVALUATION_PASS: (Stage.WEB_EVALUATION,),
+    Check.CODE_ANALYSIS_PASS: (Stage.CODE_ANALYSIS,),
+}
+
+_PREPARATION = frozenset({Stage.RETRIEVE, Stage.INSTALL})
+_OF_THE_APPLICATION = frozenset(CHECK_STAGES[Check.DEPLOYMENT_SUCCESS]) | {Stage.WEB_EVALUATION}
+_DID_NOT_RUN = frozenset({StageStatus.SKIPPED, StageStatus.NOT_REACHED})
+_FAILED = frozenset({StageStatus.FAILED, StageStatus.TIMED_OUT})
+
+
+@dataclass(frozen=True)
+class ValidationFacts:
+    """All that the verdict is made of.
+
+    ``stages`` are the results of the stages that were reached. ``fault`` is a sentence where the
+    machine or the sandbox failed. ``missing_secrets`` are the names of secrets that the plan's
+    steps want and nobody gave.
+    """
+
+    plan: Plan
+    stages: tuple[StageResult, ...] = ()
+    cancelled: bool = False
+    fault: str | None = None
+    missing_secrets: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class VerdictDecision:
+    """The verdict, why, and what follows from it.
+
+    ``stages`` are all stages in order. ``title`` is the state in words, plain text, at most
+    ``TITLE_LIMIT`` characters. ``not_verified`` has a line for each thing that was not looked at.
+    """
+
+    verdict: Verdict
+    reason: str
+    title: str
+    failure_class: FailureClass | None
+    stages: tuple[StageResult, ...]
+    checks: Mapping[Check, CheckState]
+    not_verified: tuple[str, ...]
+
+
+def decide(facts: ValidationFacts) -> VerdictDecision:
+    """Judge a validation that has ended."""
+    stages = _completed(facts)
+    checks = {check: _check(facts.plan, stages, check) for check in Check}
+    verdict, reason, failure_class = _judged(facts, stages, checks)
+    return VerdictDecision(
+        verdict=verdict,
+        reason=reason,
+        title=_title(verdict, reason, checks),
+        failure_class=failure_class,
+        stages=stages,
+        checks=checks,
+        not_verified=_not_verified(facts.plan, stages),
+    )
+
+
+# ── stages and checks ────────────────────────────────────────────────────────────────────────
+
+
+def _completed(facts: ValidationFacts) -> tuple[StageResult, ...]:
+    """A result for every stage, in order; each that did not pass has its reason."""
+    reached = {result.stage: result for result in facts.stages}
+    ended = ended_at(facts.stages)
+    ending = _ending(facts, ended)
+    completed = []
+    for stage in Stage:
+        result = reached.get(stage)
+        if result is None:
+            status, reason = _unreached(facts.plan, stage, ending)
+            result = StageResult(stage, status, reason)
+        elif result is ended and not result.reason:
+            said = sentence(facts.plan, result).removeprefix(f"{words(stage)} ")
+            result = replace(result, reason=said)
+        completed.append(result)
+    return tuple(completed)
+
+
+def _ending(facts: ValidationFacts, ended: StageResult | None) -> str:
+    """What kept later stages from being reached."""
+    if ended is not None:
+        return f"{words(ended.stage)} ended it"
+    if facts.cancelled:
+        return "it was cancelled"
+    return "the sandbox failed"
+
+
+def _unreached(plan: Plan, stage: Stage, ending: str) -> tuple[StageStatus, str]:
+    if stage in plan.skipped:
+        return StageStatus.SKIPPED, plan.skipped[stage]
+    if not _planned(plan, stage):
+        return StageStatus.SKIPPED, "nothing to do"
+    if not plan.wants(stage):
+        return StageStatus.SKIPPED, f"stopped after {_stop(plan)}, as asked"
+    return StageStatus.NOT_REACHED, ending
+
+
+def _planned(plan: Plan, stage: Stage) -> bool:
+    """Whether the plan has something to do in a stage, wherever the user stops it."""
+    if stage in plan.skipped:
+        return False
+    if stage in (Stage.INSTALL, Stage.BUILD, Stage.TEST, Stage.START):
+        return plan.step(stage) is not None
+    if stage in (Stage.HEALTH, Stage.PORTS, Stage.STABILITY):
+        return plan.health is not None
+    return True
+
+
+def _stop(plan: Plan) -> str:
+    return words(plan.stop_after) if plan.stop_after else ""
+
+
+def _check(plan: Plan, stages: tuple[StageResult, ...], check: Check) -> CheckState:
+    """A check's state: the worst of its stages; those that have nothing to do do not count."""
+    mine = [
+        result
+        for result in stages
+        if result.stage in CHECK_STAGES[check]
+        and (result.status not in _DID_NOT_RUN or _planned(plan, result.stage))
+    ]
+    if not mine:
+        return CheckState.NOT_APPLICABLE
+    if any(result.status in _FAILED for result in mine):
+        return CheckState.FAILED
+    if all(result.status is StageStatus.PASSED for result in mine):
+        return CheckState.PASSED
+    return CheckState.NOT_RUN
+
+
+# ── verdict ──────────────────────────────────────────────────────────────────────────────────
+
+Judgement = tuple[Verdict, str, FailureClass | None]
+
+
+def _judged(
+    facts: ValidationFacts,
+    stages: tuple[StageResult, ...],
+    checks: Mapping[Check, CheckState],
+) -> Judgement:
+    ran = [result for result in stages if result.status not in _DID_NOT_RUN]
+    failed = next((result for result in ran if result.status in _FAILED), None)
+    if facts.cancelled or any(result.cause is Cause.CANCELLED for result in ran):
+        return Verdict.CANCELLED, _cancelled(ran), None
+    if failed is not None:
+        return Verdict.FAILED, sentence(facts.plan, failed), _class(facts, failed)
+    fault = _fault(facts, stages)
+    if fault:
+        return Verdict.ERROR, fault, FailureClass.INFRASTRUCTURE
+    missing = _missing(facts.plan, stages, checks)
+    if missing:
+        return Verdict.FAILED, missing, FailureClass.INCONCLUSIVE
+    passed = [words(result.stage) for result in ran if result.stage not in _PREPARATION]
+    stopped = f"; stopped after {_stop(facts.plan)}, as asked" if facts.plan.stop_after else ""
+    if not passed:
+        return Verdict.NEUTRAL, f"nothing to run beyond install{stopped}", None
+    return Verdict.PASSED, f"{_joined(passed)} passed{stopped}", None
+
+
+def _cancelled(ran: list[StageResult]) -> str:
+    if not ran:
+        return "cancelled before anything ran"
+    when = "during" if ran[-1].cause is Cause.CANCELLED else "after"
+    return f"cancelled {when} {words(ran[-1].stage)}"
+
+
+def _fault(facts: ValidationFacts, stages: tuple[StageResult, ...]) -> str:
+    """What of ours kept the validation from being judged; empty where nothing did."""
+    error = next((result for result in stages if _is_ours(result)), None)
+    if error is not None:
+        return sentence(facts.plan, error)
+    if facts.fault is not None:
+        return one_line(facts.fault).rstrip(".") or "the sandbox failed"
+    silent = next((result for result in stages if result.status is StageStatus.NOT_REACHED), None)
+    # A stage that never said how it ended is no success, whatever came before and after it.
+    return f"the sandbox gave no result for {words(silent.stage)}" if silent else ""
+
+
+def _is_ours(result: StageResult) -> bool:
+    """An error, or a stage that our own fault kept from running."""
+    ours = result.cause is Cause.INFRASTRUCTURE and result.status in _DID_NOT_RUN
+    return ours or result.status is StageStatus.ERROR
+
+
+def _missing(
+    plan: Plan,
+    stages: tuple[StageResult, ...],
+    checks: Mapping[Check, CheckState],
+) -> str:
+    """The first required check that should have run and did not; empty where all did.
+
+    Names of other apps' checks are for the merge, never for the verdict.
+    """
+    for check in Check:
+        if check.value not in plan.required_checks or checks[check] is not CheckState.NOT_RUN:
+            continue
+        own = [r for r in stages if r.stage in CHECK_STAGES[check] and _planned(plan, r.stage)]
+        idle = next((r for r in own if r.status in _DID_NOT_RUN), None)
+        if idle is not None and all(plan.wants(result.stage) for result in own):
+            why = one_line(idle.reason).rstrip(".") or "no reason was given"
+            return f"the required check {check.value} did not run: {words(idle.stage)}, {why}"
+    return ""
+
+
+# ── class ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _wants_missing_secret(facts: ValidationFacts, result: StageResult) -> bool:
+    """Whether the stage, or the application that it looks at, lacked a secret that it names."""
+    stage = Stage.START if result.stage in _OF_THE_APPLICATION else result.stage
+    step = facts.plan.step(stage)
+    return step is not None and not facts.missing_secrets.isdisjoint(step.secrets)
+
+
+Rule = Callable[[ValidationFacts, StageResult], bool]
+
+CLASS_RULES: tuple[tuple[Rule, FailureClass], ...] = (
+    (_wants_missing_secret, FailureClass.MISSING_SECRET),
+    (
+        lambda _, r: r.cause in (Cause.HOST_REFUSED, Cause.CONFIGURATION, Cause.SOURCE),
+        FailureClass.CONFIGURATION,
+    ),
+    (lambda _, r: r.exit_code == 127, FailureClass.CONFIGURATION),  # a tool that is not there
+    (lambda _, r: r.stage is Stage.INSTALL, FailureClass.DEPENDENCY),
+)
+"""Whose failure it is: the first rule that holds, else the code's."""
+
+
+def _class(facts: ValidationFacts, result: StageResult) -> FailureClass:
+    return next((to for holds, to in CLASS_RULES if holds(facts, result)), FailureClass.CODE)
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _title(verdict: Verdict, reason: str, checks: Mapping[Check, CheckState]) -> str:
+    label = {Verdict.ERROR: "Could not run", Verdict.NEUTRAL: "Neutral"}.get(
+        verdict, verdict.value.capitalize()
+    )
+    said = reason.removesuffix(" passed").removeprefix("cancelled").strip()
+    title = f"{label}: {said}" if said else label
+    if verdict is Verdict.CANCELLED and said:
+        title = f"{label} {said}"
+    idle = [check.value for check, state in checks.items() if state is CheckState.NOT_APPLICABLE]
+    if verdict is Verdict.PASSED and idle:
+        title += f". Not applicable: {', '.join(idle)}"
+    title = one_line(title.replace("`", ""))
+    return title if len(title) <= TITLE_LIMIT else title[: TITLE_LIMIT - 1] + "…"
+
+
+def _not_verified(plan: Plan, stages: tuple[StageResult, ...]) -> tuple[str, ...]:
+    """The plan's own lines, then one for each stage beyond install that did not run."""
+    said = {line.split(":")[0].strip().lower().replace("_", " ") for line in plan.not_verified}
+    lines: dict[str, list[str]] = {}
+    for result in stages:
+        name = words(result.stage)
+        if result.stage in _PREPARATION or name in said:
+            continue
+        if result.status in _DID_NOT_RUN:
+            lines.setdefault(_why_not(result), []).append(name)
+    return (*plan.not_verified, *(f"{', '.join(names)}: {why}" for why, names in lines.items()))
+
+
+def _why_not(result: StageResult) -> str:
+    reason = one_line(result.reason).rstrip(".") or "no reason was given"
+    return f"not reached, {reason}" if result.status is StageStatus.NOT_REACHED else reason
+
+
+def _joined(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

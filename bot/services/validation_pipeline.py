@@ -1,0 +1,308 @@
+"""``ValidationPipeline``: from where code comes from to a verdict with its evidence.
+
+The order is always the same: retrieve the tree, read its configuration, plan, prepare, run,
+judge, clean up. Whatever happens on the way, one result comes out, and nothing stays behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from bot.domain.config_parser import ParsedConfig, parse
+from bot.domain.plan import (
+    Cause,
+    Plan,
+    Stage,
+    StageEvent,
+    StageFinished,
+    StageNote,
+    StageResult,
+    StageStarted,
+    StageStatus,
+)
+from bot.domain.repo_config import CONFIG_PATHS
+from bot.domain.source import Origin
+from bot.domain.validations import (
+    SnapshotUse,
+    Validation,
+    ValidationResult,
+    ValidationStatus,
+    Verdict,
+)
+from bot.policy.detect import detect, interesting
+from bot.policy.findings import extract
+from bot.policy.plan import make_plan
+from bot.policy.validation import ValidationFacts, decide
+from bot.ports.clock import Clock
+from bot.ports.sandbox import Emit, Environment, Sandbox, SandboxUnavailable, StageEnded
+from bot.ports.source import Source, SourceProblem, Tree
+
+WORTH_KEEPING_SECONDS = 2.0
+"""An install that is quicker than this is not worth a snapshot."""
+
+FINAL_STATUS: Mapping[Verdict, ValidationStatus] = {
+    Verdict.PASSED: ValidationStatus.COMPLETED,
+    Verdict.FAILED: ValidationStatus.COMPLETED,
+    Verdict.NEUTRAL: ValidationStatus.COMPLETED,
+    Verdict.CANCELLED: ValidationStatus.CANCELLED,
+    Verdict.ERROR: ValidationStatus.ERROR,
+}
+
+Tell = Callable[[ValidationResult], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class ValidationRequest:
+    """What to validate and how. ``scope`` keeps the snapshots of repositories apart.
+
+    ``secrets`` are values by name; a step sees one only where the configuration gives it that.
+    ``trusted`` code may use them, start services and write snapshots.
+    """
+
+    origin: Origin
+    scope: str
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    trusted: bool = True
+    stop_after: Stage | None = None
+    maximum_timeout_minutes: int = 30
+    kept: bool = False
+
+
+@dataclass
+class Course:
+    """One validation under way: its record, and what its stages have said so far."""
+
+    validation: Validation
+    request: ValidationRequest
+    emit: Emit
+    clock: Clock
+    plan: Plan = field(default_factory=Plan)
+    environment: Environment | None = None
+    stages: list[StageResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    paths: frozenset[str] = frozenset()
+    under_way: StageStarted | None = None
+    fault: str | None = None
+    cancelled: bool = False
+
+    async def take(self, event: StageEvent) -> None:
+        """Remember what an event says, and pass it on."""
+        match event:
+            case StageStarted():
+                self.under_way = event
+            case StageFinished(result):
+                self.under_way = None
+                self.stages.append(result)
+            case StageNote(_, text):
+                self.notes.append(text)
+        await self.emit(event)
+
+    def go(self, status: ValidationStatus) -> None:
+        """Move the record to its next state."""
+        self.validation = self.validation.to(status, at=self.clock.now())
+
+
+class ValidationPipeline:
+    """The use case of validating one commit; see the product's interface for its four verbs."""
+
+    def __init__(self, source: Source, sandbox: Sandbox, clock: Clock) -> None:
+        self._source = source
+        self._sandbox = sandbox
+        self._clock = clock
+
+    async def trigger_validation(
+        self, request: ValidationRequest, emit: Emit, tell: Tell | None = None
+    ) -> ValidationResult:
+        """Validate, and clean up; never raises for what the code, the engine or the user does.
+
+        ``tell`` gets the result as soon as it is known; a snapshot is made after that. Cancelling
+        the caller's task gives a result with the verdict ``cancelled``.
+        """
+        validation = Validation(str(uuid.uuid4()), head_sha="", created_at=self._clock.now())
+        course = Course(validation, request, emit, self._clock)
+        try:
+            return await self._validate(course, tell)
+        except SourceProblem as problem:
+            await self._source_fault(course, problem)
+        except SandboxUnavailable as fault:
+            course.fault = str(fault)
+        except asyncio.CancelledError:
+            self._cancel(course)
+        result = await self._conclude(course)
+        if tell is not None:
+            await tell(result)
+        return result
+
+    async def create_snapshot(
+        self, environment_id: str, plan: Plan, tree: Tree, request: ValidationRequest, emit: Emit
+    ) -> Environment:
+        """Make the environment: the tree in a box, everything installed, the network cut."""
+        return await self._sandbox.open(
+            environment_id,
+            plan,
+            tree,
+            request.secrets,
+            emit,
+            scope=request.scope,
+            kept=request.kept,
+        )
+
+    async def run_validation(self, environment: Environment) -> None:
+        """Run the plan's stages in an environment. Raises StageEnded where one did not pass."""
+        await self._sandbox.run(environment)
+
+    async def cleanup_environment(self, environment_id: str) -> None:
+        """Remove all that an environment has; it may have been removed before."""
+        await self._sandbox.close(environment_id)
+
+    async def _validate(self, course: Course, tell: Tell | None) -> ValidationResult:
+        course.go(ValidationStatus.RETRIEVING)
+        started = asyncio.get_running_loop().time()
+        await course.take(StageStarted(Stage.RETRIEVE, "", self._clock.now().timestamp()))
+        async with self._source.open(course.request.origin) as tree:
+            await self._retrieved(course, tree, asyncio.get_running_loop().time() - started)
+            try:
+                await self._in_boxes(course, tree)
+            except StageEnded:
+                pass  # it has emitted its result, and the verdict is made of those
+            except asyncio.CancelledError:
+                self._cancel(course)
+            result = await self._conclude(course)
+            if tell is not None:
+                await tell(result)
+            await self._keep_snapshot(course, tree)
+        return result
+
+    async def _retrieved(self, course: Course, tree: Tree, seconds: float) -> None:
+        course.validation = replace(course.validation, head_sha=tree.head_sha)
+        course.notes.extend(tree.notes)
+        course.paths = frozenset(entry.path for entry in tree.entries)
+        course.plan = await self._plan(course, tree)
+        if course.plan.wants(Stage.RETRIEVE):
+            reason = f"{len(course.paths)} files of {tree.head_sha[:12]}"
+            result = StageResult(Stage.RETRIEVE, StageStatus.PASSED, reason, seconds=seconds)
+            await course.take(StageFinished(result))
+
+    async def _plan(self, course: Course, tree: Tree) -> Plan:
+        parsed = ParsedConfig()
+        for path in CONFIG_PATHS:
+            if path in course.paths and (content := await tree.read(path)) is not None:
+                parsed = parse(content.decode("utf-8-sig", errors="replace"), path)
+                break
+        course.notes.extend(f"{it.path}: {it.sentence}" for it in parsed.problems)
+        files = {
+            path: content.decode("utf-8", errors="replace")
+            for path in interesting(course.paths)
+            if (content := await tree.read(path)) is not None
+        }
+        request = course.request
+        return make_plan(
+            parsed,
+            detect(files, course.paths),
+            trusted=request.trusted,
+            given_secrets=frozenset(request.secrets),
+            maximum_timeout_minutes=request.maximum_timeout_minutes,
+            stop_after=request.stop_after,
+        )
+
+    async def _in_boxes(self, course: Course, tree: Tree) -> None:
+        if not course.plan.steps:
+            return
+        course.go(ValidationStatus.PREPARING)
+        try:
+            course.environment = await self.create_snapshot(
+                course.validation.id, course.plan, tree, course.request, course.take
+            )
+            course.go(ValidationStatus.RUNNING)
+            await self.run_validation(course.environment)
+        except SandboxUnavailable as fault:
+            course.fault = str(fault)
+        finally:
+            if not course.request.kept:
+                await self._clean_up(course)
+
+    async def _clean_up(self, course: Course) -> None:
+        """Clean up even while being cancelled; what the engine keeps is for the next sweep."""
+        cleaning = asyncio.ensure_future(self.cleanup_environment(course.validation.id))
+        try:
+            await asyncio.shield(cleaning)
+        except asyncio.CancelledError:
+            await asyncio.wait({cleaning})
+            raise
+        except SandboxUnavailable as fault:
+            course.notes.append(f"not everything could be removed yet: {fault}")
+
+    async def _keep_snapshot(self, course: Course, tree: Tree) -> None:
+        install = next((it for it in course.stages if it.stage is Stage.INSTALL), None)
+        worth = install is not None and install.status is StageStatus.PASSED
+        if install is None or not worth or install.seconds < WORTH_KEEPING_SECONDS:
+            return
+        if course.environment is None or course.fault or course.cancelled:
+            return
+        try:
+            await self._sandbox.keep_snapshot(course.environment, tree)
+        except SandboxUnavailable:
+            return  # a snapshot is a convenience; the next validation installs once more
+        except asyncio.CancelledError:
+            _carry_on()  # whoever does not want to wait for it has their verdict all the same
+
+    async def _source_fault(self, course: Course, problem: SourceProblem) -> None:
+        cause = Cause.INFRASTRUCTURE if problem.ours else Cause.SOURCE
+        result = StageResult(Stage.RETRIEVE, StageStatus.ERROR, problem.message, cause)
+        await course.take(StageFinished(result))
+
+    def _cancel(self, course: Course) -> None:
+        course.cancelled = True
+        _carry_on()
+
+    async def _conclude(self, course: Course) -> ValidationResult:
+        plan, request = course.plan, course.request
+        decision = decide(
+            ValidationFacts(
+                plan=plan,
+                stages=tuple(course.stages),
+                cancelled=course.cancelled,
+                fault=course.fault,
+                missing_secrets=frozenset(
+                    name for step in plan.steps for name in step.secrets
+                ).difference(request.secrets),
+            )
+        )
+        course.go(FINAL_STATUS[decision.verdict])
+        findings = tuple(
+            finding
+            for stage in decision.stages
+            if stage.status in (StageStatus.FAILED, StageStatus.TIMED_OUT)
+            for finding in extract(stage.stage, stage.log.text, course.paths)
+        )
+        environment, validation = course.environment, course.validation
+        use = None
+        if environment is not None and environment.snapshot_key:
+            use = SnapshotUse(environment.snapshot_key, environment.snapshot_hit)
+        assert validation.completed_at is not None
+        return ValidationResult(
+            verdict=decision.verdict,
+            reason=decision.reason,
+            failure_class=decision.failure_class,
+            head_sha=validation.head_sha,
+            started_at=validation.created_at,
+            completed_at=validation.completed_at,
+            stages=decision.stages,
+            checks=decision.checks,
+            environment_id=validation.id if environment else "",
+            snapshot=use,
+            findings=findings,
+            assumed=plan.assumed,
+            not_verified=decision.not_verified,
+            notes=tuple(dict.fromkeys(course.notes)),
+            title=decision.title,
+        )
+
+
+def _carry_on() -> None:
+    """Take back the cancellation of this task: it has been heard."""
+    if task := asyncio.current_task():
+        task.uncancel()

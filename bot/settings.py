@@ -1,0 +1,140 @@
+"""The settings of the product: the only reader of the environment, used by ``app.py`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self, TypeVar
+
+import platformdirs
+
+T = TypeVar("T")
+INDEX_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "NPM_CONFIG_REGISTRY", "YARN_REGISTRY")
+CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CA_PATH = "/etc/ssl/certs/ca-certificates.crt"
+
+
+class SettingsError(Exception):
+    """Every variable that is missing or bad, one sentence each, all at once."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says. Sizes are in the unit that the name says."""
+
+    home: Path
+    docker_host: str | None
+    sandbox_image: str
+    snapshot_cache_gb: float
+    validation_timeout_minutes: int
+    log_level: str
+    log_format: str
+    ca_bundle: Path | None
+    index_variables: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read all settings. Raises SettingsError that names every fault at once."""
+        reader = _Reader(environ)
+        settings = cls(
+            home=reader.get("CODEGENAPP_HOME", _default_home(), Path),
+            docker_host=reader.get("DOCKER_HOST", None, _docker_host),
+            sandbox_image=reader.get("SANDBOX_IMAGE", "", str),
+            snapshot_cache_gb=reader.get("SNAPSHOT_CACHE_GB", 20.0, _positive(float)),
+            validation_timeout_minutes=reader.get(
+                "VALIDATION_TIMEOUT_MINUTES", 30, _positive(int)
+            ),
+            log_level=reader.get(
+                "LOG_LEVEL", "warning", _one_of("debug", "info", "warning", "error")
+            ),
+            log_format=reader.get("LOG_FORMAT", "console", _one_of("console", "json")),
+            ca_bundle=_ca_bundle(environ),
+            index_variables=_index_variables(environ),
+            environ=environ,
+        )
+        if reader.faults:
+            raise SettingsError(tuple(reader.faults))
+        return settings
+
+    def secret(self, name: str) -> str | None:
+        """The value of an environment variable that the user named as a secret."""
+        return self.environ.get(name)
+
+
+class _Reader:
+    """Reads one variable after the other and collects what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.faults: list[str] = []
+
+    def get(self, name: str, default: T, parse: Callable[[str], T]) -> T:
+        text = self._text(name)
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except ValueError as fault:
+            self.faults.append(f"{name}={text!r}: {fault}")
+            return default
+
+    def _text(self, name: str) -> str:
+        text = self._environ.get(name, "")
+        path = self._environ.get(f"{name}_FILE", "")
+        if text or not path:
+            return text
+        try:
+            return Path(path).read_text().strip()
+        except OSError as fault:
+            self.faults.append(f"{name}_FILE={path!r}: {fault.strerror}")
+            return ""
+
+
+def _default_home() -> Path:
+    return Path(platformdirs.user_data_dir("codegenapp", appauthor=False))
+
+
+def _docker_host(text: str) -> str:
+    if not text.startswith(("unix://", "tcp://", "http://", "https://", "ssh://")):
+        raise ValueError("wants an address such as unix:///var/run/docker.sock")
+    return text
+
+
+def _positive(kind: Callable[[str], T]) -> Callable[[str], T]:
+    def parse(text: str) -> T:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise ValueError("wants a number above 0") from None
+        if not value > 0:  # type: ignore[operator]  # T is int or float wherever this is used
+            raise ValueError("wants a number above 0")
+        return value
+
+    return parse
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"wants one of {', '.join(words)}")
+        return text.lower()
+
+    return parse
+
+
+def _ca_bundle(environ: Mapping[str, str]) -> Path | None:
+    """The certificates that this machine trusts: what its own tools are told, or the system's."""
+    named = [environ[name] for name in CA_VARIABLES if environ.get(name)]
+    return next((Path(path) for path in [*named, CA_PATH] if Path(path).is_file()), None)
+
+
+def _index_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """The addresses of package indexes to forward into PREPARE; never paths of this machine."""
+    given = {name: environ.get(name, "") for name in INDEX_VARIABLES}
+    return {name: url for name, url in given.items() if url.startswith(("http://", "https://"))}

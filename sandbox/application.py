@@ -1,0 +1,203 @@
+"""The started application: it is the one process that stays, and the probe box looks at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.domain.plan import (
+    Cause,
+    HealthCheck,
+    Log,
+    Stage,
+    StageResult,
+    StageStarted,
+    StageStatus,
+    Step,
+)
+from sandbox.probe import Probe
+from sandbox.steps import Runner, Running, finished_result, first_of
+
+START_SECONDS = 3.0
+REQUEST_SECONDS = 10.0
+STABILITY_SECONDS = 15.0
+
+
+@dataclass
+class Application:
+    """One started application, from its start to its second health check."""
+
+    runner: Runner
+    probe: Probe
+    step: Step
+    health: HealthCheck | None
+    running: Running | None = None
+    healthy_at: float = field(default=0.0)
+
+    async def start(self) -> StageResult:
+        """Start it. It has started when it listens, or when it has not ended after a while."""
+        self.running = running = await self.runner.launch(self.step)
+        if self.health:
+            await self._watching(
+                self.probe.ask(
+                    "wait_for_listener",
+                    seconds=START_SECONDS,
+                    port=self.health.port,
+                    timeout=START_SECONDS,
+                )
+            )
+        else:
+            await first_of(running.ended, self.runner.guard.tripped, seconds=START_SECONDS)
+        if (ended := self._ended(Stage.START, running.started)) is not None:
+            return ended
+        return StageResult(
+            Stage.START,
+            StageStatus.PASSED,
+            "the command ended, and left the application running" if running.ended.done() else "",
+            command=self.step.command,
+            seconds=_now() - running.started,
+            log=running.collector.log,
+        )
+
+    async def check_health(self, health: HealthCheck) -> StageResult:
+        """Ask until the application is well, or the check's deadline has come."""
+        started = await self._begin(Stage.HEALTH)
+        seconds = min(health.deadline_seconds, self.runner.remaining())
+        answer = await self._watching(
+            self.probe.ask(
+                "health",
+                seconds=seconds,
+                port=health.port,
+                path=health.path,
+                fallback_path=health.fallback_path,
+                timeout=seconds,
+                request_timeout=min(REQUEST_SECONDS, seconds),
+            )
+        )
+        if answer is None or not answer["healthy"]:
+            if ended := self._ended(Stage.HEALTH, started):
+                return ended
+            if self.runner.remaining() <= 0:
+                return self._bad(Stage.HEALTH, started, Cause.TIMEOUT, _OUT_OF_TIME)
+            assert answer is not None
+            return self._bad(Stage.HEALTH, started, Cause.UNHEALTHY, _unwell(answer))
+        self.healthy_at = _now()
+        reason = f"{answer['url']} answered {answer['status']} after {answer['waited']:.1f} s"
+        return StageResult(Stage.HEALTH, StageStatus.PASSED, reason, seconds=_now() - started)
+
+    async def check_ports(self, health: HealthCheck) -> StageResult:
+        """See that the port is open on 127.0.0.1 or on all interfaces, and what else is."""
+        started = await self._begin(Stage.PORTS)
+        answer = await self.probe.ask("listeners")
+        listeners = answer["listeners"]
+        mine = [it for it in listeners if it["port"] == health.port]
+        others = sorted({it["port"] for it in listeners if it["port"] != health.port})
+        if not any(it["loopback"] or it["all_interfaces"] for it in mine):
+            reason = f"nothing listens on 127.0.0.1:{health.port} any more"
+            return self._bad(Stage.PORTS, started, Cause.PORT_CLOSED, reason)
+        where = "all interfaces" if any(it["all_interfaces"] for it in mine) else "127.0.0.1"
+        reason = f"port {health.port} is open on {where}"
+        if others:
+            reason += f"; also open: {', '.join(str(port) for port in others)}"
+        return StageResult(Stage.PORTS, StageStatus.PASSED, reason, seconds=_now() - started)
+
+    async def check_stability(self, health: HealthCheck) -> StageResult:
+        """Ask once more, no sooner than the settling time after the first good answer."""
+        started = await self._begin(Stage.STABILITY)
+        settle = max(0.0, self.healthy_at + health.settle_seconds - _now())
+        await self._watching(self.runner.clock.sleep(min(settle, self.runner.remaining())))
+        seconds = min(STABILITY_SECONDS, self.runner.remaining())
+        answer = await self._watching(
+            self.probe.ask(
+                "health",
+                seconds=seconds,
+                port=health.port,
+                path=health.path,
+                fallback_path=health.fallback_path,
+                timeout=seconds,
+                request_timeout=min(REQUEST_SECONDS, seconds),
+                patience=2.0,
+            )
+        )
+        if answer is None or not answer["healthy"]:
+            if ended := self._ended(Stage.STABILITY, started):
+                return ended
+            if self.runner.remaining() <= 0:
+                return self._bad(Stage.STABILITY, started, Cause.TIMEOUT, _OUT_OF_TIME)
+            assert answer is not None
+            reason = f"well at first, and then no more: {_unwell(answer)}"
+            return self._bad(Stage.STABILITY, started, Cause.UNHEALTHY, reason)
+        waited = _now() - self.healthy_at
+        reason = f"still well {waited:.1f} s after the first good answer"
+        return StageResult(Stage.STABILITY, StageStatus.PASSED, reason, seconds=_now() - started)
+
+    async def stop(self) -> Log:
+        """Stop reading its output; the box's end ends the application. Gives its log."""
+        return await self.running.stop() if self.running else Log()
+
+    async def _begin(self, stage: Stage) -> float:
+        await self.runner.emit(StageStarted(stage, "", self.runner.clock.now().timestamp()))
+        return _now()
+
+    async def _watching(self, work: Coroutine[Any, Any, Any]) -> Mapping[str, Any] | None:
+        """Do something while watching the application; None where it failed meanwhile."""
+        assert self.running is not None
+        task = asyncio.ensure_future(work)
+        crash = asyncio.ensure_future(_crashed(self.running))
+        try:
+            await first_of(task, crash, self.runner.guard.tripped)
+            return task.result() if task.done() else None
+        finally:
+            for pending in (task, crash):
+                pending.cancel()
+            await asyncio.gather(task, crash, return_exceptions=True)
+
+    def _ended(self, stage: Stage, started: float) -> StageResult | None:
+        """The stage's result where the application has failed or a limit was passed."""
+        running, guard = self.running, self.runner.guard
+        assert running is not None
+        log = running.collector.log
+        trip = guard.tripped.result() if guard.tripped.done() else None
+        if trip is None and guard.out_of_memory:
+            trip = guard.memory_trip()
+        if trip is not None:
+            return self._bad(stage, started, trip.cause, f"the application {trip.reason}")
+        if not running.ended.done() or (code := running.ended.result()) == 0:
+            return None
+        if stage is Stage.START:
+            return finished_result(self.step, code, _now() - started, log)
+        reason = f"the application ended by itself, with exit code {code}"
+        return self._bad(stage, started, Cause.CRASHED, reason, code)
+
+    def _bad(
+        self, stage: Stage, started: float, cause: Cause, reason: str, code: int | None = None
+    ) -> StageResult:
+        return StageResult(
+            stage,
+            StageStatus.TIMED_OUT if cause is Cause.TIMEOUT else StageStatus.FAILED,
+            reason,
+            cause,
+            self.step.command,
+            exit_code=code,
+            seconds=_now() - started,
+            log=self.running.collector.log if self.running else Log(),
+        )
+
+
+_OUT_OF_TIME = "the time of the validation (validation.timeout_minutes) came to its end"
+
+
+def _unwell(answer: Mapping[str, Any]) -> str:
+    return f"{answer['reason']} ({answer['attempts']} attempts in {answer['waited']:.0f} s)"
+
+
+async def _crashed(running: Running) -> None:
+    """Come back when the start command has ended with a failure; never where it ended well."""
+    if await asyncio.shield(running.ended) == 0:
+        await asyncio.get_running_loop().create_future()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,153 @@
+"""Boxes on a container engine: fulfils ``bot.ports.sandbox.Sandbox``.
+
+The life cycle of one validation is told in ``preparation`` and ``running``; here stand its doors,
+and the cleaning up behind it: by labels, so that it does not matter how far it had come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+
+from bot.domain.plan import Plan
+from bot.ports.sandbox import Emit, Environment, Examined, SandboxUnavailable
+from bot.ports.source import Tree
+from sandbox.closed import prove_closed
+from sandbox.engine import EngineFault, Thing
+from sandbox.equipment import Equipment
+from sandbox.examination import examine
+from sandbox.ownership import INSTALLATION, OWNER, RUN, expired
+from sandbox.preparation import Preparation
+from sandbox.running import run_stages
+from sandbox.snapshot_making import make_snapshot
+
+LET_GO_SECONDS = 5.0
+
+
+class BoxSandbox:
+    """Runs plans in boxes of one engine."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._equipment = equipment
+        self._preparations: dict[str, Preparation] = {}
+        self._ready = False
+        self._getting_ready = asyncio.Lock()
+
+    async def ready(self) -> None:
+        """Sweep, have the image, and prove that boxes are closed. Raises SandboxUnavailable."""
+        async with self._getting_ready:
+            if self._ready:
+                return
+            with _infrastructure():
+                await self.sweep()
+                equipment = self._equipment
+                await prove_closed(
+                    equipment.engine,
+                    await equipment.own_image(),
+                    equipment.owner,
+                    equipment.clock,
+                    equipment.home / "closed.json",
+                )
+            self._ready = True
+
+    async def open(
+        self,
+        environment_id: str,
+        plan: Plan,
+        tree: Tree,
+        secrets: Mapping[str, str],
+        emit: Emit,
+        *,
+        scope: str,
+        kept: bool = False,
+    ) -> Environment:
+        """PREPARE; see the port."""
+        await self.ready()
+        with _infrastructure():
+            plan = await self._fitted(plan)
+            preparation = Preparation(
+                self._equipment, environment_id, plan, tree, secrets, emit, scope, kept=kept
+            )
+            self._preparations[environment_id] = preparation
+            opened = await preparation.open()
+        return opened.environment
+
+    async def run(self, environment: Environment) -> None:
+        """RUN; see the port."""
+        opened = self._preparations[environment.id].opened
+        assert opened is not None
+        with _infrastructure():
+            await run_stages(opened)
+
+    async def close(self, environment_id: str) -> None:
+        """Remove everything that carries this environment's id."""
+        preparation = self._preparations.pop(environment_id, None)
+        if preparation is not None and (opened := preparation.opened):
+            with contextlib.suppress(TimeoutError, EngineFault):
+                async with asyncio.timeout(LET_GO_SECONDS):
+                    await opened.stop_watching()
+        with _infrastructure():
+            await self._remove(f"{RUN}={environment_id}")
+
+    async def keep_snapshot(self, environment: Environment, tree: Tree) -> bool:
+        """Make the snapshot of an environment's key, aside; see the port."""
+        key, plan = environment.snapshot_key, environment.plan
+        if not key or environment.snapshot_hit or not plan.trusted:
+            return False
+        run = str(uuid.uuid4())
+        with _infrastructure():
+            if await self._equipment.snapshots.find(key):
+                return False
+            try:
+                return await make_snapshot(self._equipment, environment, tree, run)
+            finally:
+                await asyncio.shield(self._remove(f"{RUN}={run}"))
+
+    async def sweep(self) -> int:
+        """Remove what is past its deadline or belongs to a dead owner of this installation."""
+        owner = self._equipment.owner
+        with _infrastructure():
+            swept = await self._remove(f"{INSTALLATION}={owner.installation}", orphans_only=True)
+            return swept + await self._equipment.snapshots.forget()
+
+    def examine(self) -> AsyncIterator[Examined]:
+        """What ``doctor`` shows."""
+        return examine(self._equipment)
+
+    async def _fitted(self, plan: Plan) -> Plan:
+        """Fit the plan to the machine: an engine refuses a box with more cores than it has."""
+        info = await self._equipment.engine.info()
+        return plan.with_cpus(min(plan.limits.cpus, float(info.cpus)))
+
+    async def _remove(self, label: str, *, orphans_only: bool = False) -> int:
+        """Remove our boxes and networks that carry a label; says how many."""
+        engine, egress = self._equipment.engine, self._equipment.egress
+        boxes = await engine.list_boxes(label)
+        networks = await engine.list_networks(label)
+        boxes = [it for it in boxes if self._may_go(it, orphans_only=orphans_only)]
+        networks = [it for it in networks if self._may_go(it, orphans_only=orphans_only)]
+        await asyncio.gather(*(engine.remove(box.id) for box in boxes))
+        for network in networks:
+            await egress.detach(network.id)
+            await engine.remove_network(network.id)
+        return len(boxes) + len(networks)
+
+    def _may_go(self, thing: Thing, *, orphans_only: bool) -> bool:
+        owner, labels = self._equipment.owner, thing.labels
+        if labels.get(INSTALLATION) != owner.installation:
+            return False
+        orphan = expired(labels, self._equipment.clock.now()) or not owner.lives(
+            labels.get(OWNER, "")
+        )
+        return orphan or not orphans_only
+
+
+@contextlib.contextmanager
+def _infrastructure() -> Iterator[None]:
+    """Turn every fault of the engine into the port's one word for it."""
+    try:
+        yield
+    except EngineFault as fault:
+        raise SandboxUnavailable(str(fault)) from fault

@@ -1,0 +1,151 @@
+"""Watches one box while steps run in it: memory, disk, processes, and whether it lives at all.
+
+Memory is judged by the kernel's own events, not by exit codes: a process that was ended for lack
+of memory may be covered up by a parent that exits with 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from bot.domain.plan import Cause, Limits
+from bot.ports.clock import Clock
+from sandbox.engine import Engine, EngineFault, EngineGone, NotThere
+
+POLL_SECONDS = 1.0
+FULL_HOUSE_POLLS = 3
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A limit that was passed; ``reason`` is a clause that fits behind the command."""
+
+    cause: Cause
+    reason: str
+
+
+class OutOfMemoryEvents:
+    """One subscription to the engine for all boxes of this process."""
+
+    def __init__(self, engine: Engine, label: str) -> None:
+        self._engine = engine
+        self._label = label
+        self._watchers: dict[str, Callable[[], None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def watch(self, box: str, notice: Callable[[], None]) -> None:
+        """Call ``notice`` for each event of a box, until ``forget``."""
+        self._watchers[box] = notice
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._listen())
+
+    def forget(self, box: str) -> None:
+        """No longer watch a box."""
+        self._watchers.pop(box, None)
+
+    async def close(self) -> None:
+        """End the subscription."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _listen(self) -> None:
+        # Where the engine goes away the steps fail by themselves; the next box subscribes anew.
+        with contextlib.suppress(EngineFault):
+            async for box in self._engine.out_of_memory_events(self._label):
+                if notice := self._watchers.get(box):
+                    notice()
+
+
+class Guard:
+    """The watch over one application box. ``tripped`` is done when the box must end."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        box: str,
+        limits: Limits,
+        events: OutOfMemoryEvents,
+        clock: Clock,
+    ) -> None:
+        self.tripped: asyncio.Future[Trip] = asyncio.get_running_loop().create_future()
+        self.out_of_memory = False
+        self._engine = engine
+        self._box = box
+        self._limits = limits
+        self._events = events
+        self._clock = clock
+        self._full_house = 0
+        events.watch(box, self._notice)
+        self._tasks = [self._start(self._watch_usage()), self._start(self._watch_life())]
+
+    async def close(self) -> None:
+        """Stop watching."""
+        self._events.forget(self._box)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.tripped.done() and not self.tripped.cancelled():
+            self.tripped.exception()
+        self.tripped.cancel()
+
+    def _start(self, watch: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(watch)
+        task.add_done_callback(self._failed)
+        return task
+
+    def _failed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (fault := task.exception()) and not self.tripped.done():
+            self.tripped.set_exception(fault)
+
+    def _notice(self) -> None:
+        self.out_of_memory = True
+
+    async def _watch_life(self) -> None:
+        await self._engine.wait(self._box)
+        if self.out_of_memory:
+            self._trip(self.memory_trip())
+        elif not self.tripped.done():
+            self.tripped.set_exception(EngineGone("the application box ended from outside"))
+
+    async def _watch_usage(self) -> None:
+        while not self.tripped.done():
+            await self._clock.sleep(POLL_SECONDS)
+            try:
+                usage = await self._engine.usage(self._box)
+            except NotThere:
+                return
+            if usage.disk_bytes > self._limits.disk_mb * MEGABYTE:
+                self._trip(self._disk_trip())
+            self._full_house = self._full_house + 1 if usage.pids >= self._limits.pids - 2 else 0
+            if self._full_house >= FULL_HOUSE_POLLS:
+                self._trip(self.process_trip())
+
+    def _trip(self, trip: Trip) -> None:
+        if not self.tripped.done():
+            self.tripped.set_result(trip)
+
+    def memory_trip(self) -> Trip:
+        """What to tell where the kernel ended a process for lack of memory."""
+        return Trip(
+            Cause.OUT_OF_MEMORY,
+            f"ran out of memory: the limit is {self._limits.memory_mb} MB (sandbox.memory_mb)",
+        )
+
+    def process_trip(self) -> Trip:
+        """What to tell where the box is full of processes."""
+        return Trip(
+            Cause.PROCESS_LIMIT,
+            f"reached the limit of {self._limits.pids} processes and stayed there",
+        )
+
+    def _disk_trip(self) -> Trip:
+        return Trip(
+            Cause.DISK_FULL,
+            f"wrote more than {self._limits.disk_mb} MB to disk (sandbox.disk_mb)",
+        )

@@ -1,0 +1,141 @@
+"""The probe: asks a started application how it is, from a box that the application cannot touch.
+
+It runs beside the application, in its network and with none of its processes, and speaks JSON
+lines (each at most 256 KiB, ASCII) on its own standard streams.
+
+In:   ``{"type": "action", "id": N, "verb": VERB, ...}`` · ``{"type": "cancel"}``
+Out:  ``{"type": "hello", "protocol": 1}`` once, then for each action any number of
+      ``{"type": "event", "id": N, "text": ...}`` and one
+      ``{"type": "end", "id": N, "result": {...}}`` or ``{"type": "end", "id": N, "error": ...}``
+
+One action runs at a time; a second one ends with the error ``busy``, a cancelled one with
+``cancelled``. The end of the input ends the probe at once, whatever runs: that is its lease.
+A line that is no such message ends it with status 2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+# An isolated interpreter (-I) does not look beside the program by itself.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from probe_health import health
+from probe_network import closed, listeners, wait_for_listener
+
+PROTOCOL = 1
+LINE_LIMIT = 256 * 1024
+
+Message = dict[str, Any]
+Verb = Callable[[Message, Callable[[str], None]], Awaitable[Message]]
+
+VERBS: dict[str, Verb] = {
+    "closed": closed,
+    "listeners": listeners,
+    "wait_for_listener": wait_for_listener,
+    "health": health,
+}
+
+
+class NoMessage(Exception):
+    """A line that the protocol does not know."""
+
+
+def send(message: Message) -> None:
+    """Write one line, whole; one that would be too long becomes an error of its action."""
+    line = json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
+    if len(line) > LINE_LIMIT:
+        return send({"type": "end", "id": message.get("id"), "error": "the answer is too long"})
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+    return None
+
+
+def parse(line: bytes) -> Message:
+    """The message of a line. Raises NoMessage."""
+    try:
+        message = json.loads(line)
+    except ValueError as fault:
+        raise NoMessage("not JSON") from fault
+    if not isinstance(message, dict) or message.get("type") not in {"action", "cancel"}:
+        raise NoMessage("neither action nor cancel")
+    return message
+
+
+async def perform(message: Message) -> None:
+    """Carry out an action and send its end. Only the end of the program stops it from that."""
+    number = message.get("id")
+    verb = VERBS.get(str(message.get("verb")))
+    if verb is None:
+        return send({"type": "end", "id": number, "error": "no such verb"})
+
+    def say(text: str) -> None:
+        send({"type": "event", "id": number, "text": text[:2000]})
+
+    try:
+        result = await verb(message, say)
+    except asyncio.CancelledError:
+        return send({"type": "end", "id": number, "error": "cancelled"})
+    except Exception as fault:  # noqa: BLE001 — whatever the application made us stumble over
+        return send(
+            {"type": "end", "id": number, "error": f"{type(fault).__name__}: {fault}"[:500]}
+        )
+    return send({"type": "end", "id": number, "result": result})
+
+
+async def standard_input() -> asyncio.StreamReader:
+    """Standard input, readable without blocking."""
+    reader = asyncio.StreamReader(limit=LINE_LIMIT)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    return reader
+
+
+async def serve() -> int:
+    """Read messages until the input ends; the program's exit status."""
+    reader = await standard_input()
+    send({"type": "hello", "protocol": PROTOCOL})
+    running: asyncio.Task[None] | None = None
+    while True:
+        try:
+            line = await reader.readline()
+            if not line.endswith(b"\n"):
+                return 0
+            message = parse(line)
+        except (NoMessage, ValueError) as fault:
+            send({"type": "end", "id": None, "error": f"no message: {fault}"[:200]})
+            return 2
+        busy = running is not None and not running.done()
+        if message["type"] == "cancel":
+            if running is not None and busy:
+                running.cancel()
+        elif busy:
+            send({"type": "end", "id": message.get("id"), "error": "busy"})
+        else:
+            running = asyncio.create_task(perform(message))
+
+
+def main() -> None:
+    """Run until the input ends, and go without waiting for anything that still runs."""
+    try:
+        status = asyncio.run(_leave_at_once())
+    except (BrokenPipeError, KeyboardInterrupt):
+        status = 0
+    sys.exit(status)
+
+
+async def _leave_at_once() -> int:
+    status = await serve()
+    sys.stdout.buffer.flush()
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,299 @@
+"""PREPARE: a box with the tree and everything installed, its network cut and tested to be cut.
+
+A cold one installs through the allow-list proxy, on an internal network with nothing else on it.
+A warm one starts from a snapshot, without any network; where the install reads the source, it
+runs again there, offline, and a snapshot on which that fails is left for a cold start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bot.policy.snapshot_key import snapshot_key
+
+from bot.domain.plan import (
+    Cause,
+    NetworkAccess,
+    Plan,
+    Stage,
+    StageNote,
+    StageResult,
+    StageStarted,
+    StageStatus,
+)
+from bot.ports.sandbox import Emit, Environment, SandboxUnavailable, StageEnded
+from bot.ports.source import Tree
+from sandbox.box import STEP_UID, WORKSPACE, Box, application_box, furnish, step_environment
+from sandbox.closed import require_closed
+from sandbox.egress import EgressPolicy
+from sandbox.engine import NO_NETWORK, EngineFault, EngineRefused, Image, Kind
+from sandbox.equipment import Equipment, Opened
+from sandbox.guard import Guard
+from sandbox.ownership import kept
+from sandbox.probe import Probe
+from sandbox.snapshots import installed_on
+from sandbox.steps import Runner, emit_result
+from sandbox.subnets import create_network
+
+PULL_SECONDS = 900.0
+NOT_FOUND = 404
+OFFLINE: Mapping[str, str] = {
+    "npm_config_offline": "true",
+    "PIP_NO_INDEX": "1",
+    "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this as "no isolation"; see its issue 5735
+}
+
+
+@dataclass
+class Preparation:
+    """One validation's PREPARE. ``name`` is the application box's, where it must be the only one.
+
+    A ``kept`` box has no lease, and stays until its deadline. ``opened`` is what was started last.
+    """
+
+    equipment: Equipment
+    id: str
+    plan: Plan
+    tree: Tree
+    secrets: Mapping[str, str]
+    emit: Emit
+    scope: str
+    name: str = ""
+    kept: bool = False
+    opened: Opened | None = None
+
+    async def open(self) -> Opened:
+        """Prepare; gives the box ready for its first step after install."""
+        image = await self.find_image(self.plan.image)
+        for service in self.plan.services:
+            await self.find_image(service.image)
+        deadline = _now() + self.plan.limits.total_seconds
+        key = await self._key(image)
+        opened = await self._from_snapshot(image, key, deadline) if key else None
+        if opened is None:
+            opened = await self.cold(image, key, deadline)
+        if self.plan.build_network is NetworkAccess.NONE:
+            await cut(opened)
+        return opened
+
+    async def cold(self, image: Image, key: str, deadline: float) -> Opened:
+        """Start from the image and install, through the proxy where the plan has a network."""
+        plan, step = self.plan, self.plan.step(Stage.INSTALL)
+        online = step is not None and plan.prepare_network is not NetworkAccess.NONE
+        online = online or plan.build_network is not NetworkAccess.NONE
+        opened = await self._start(image, key, deadline, online=online, hit=False)
+        if step is not None:
+            result = await opened.runner.run(step, opened.proxy)
+            await self._conclude(_with_refusals(opened, result))
+        return opened
+
+    async def find_image(self, reference: str) -> Image:
+        """The engine's image of a reference, pulled where it is missing; empty is our own."""
+        equipment = self.equipment
+        if not reference:
+            return await equipment.own_image()
+        image = await equipment.engine.image(reference)
+        if image is None:
+            await self.emit(StageNote(Stage.INSTALL, f"pulling the image {reference}"))
+            try:
+                async with asyncio.timeout(PULL_SECONDS):
+                    await equipment.engine.pull(reference)
+            except EngineRefused as refused:
+                await self._no_image(reference, refused)
+            except TimeoutError:
+                raise SandboxUnavailable(
+                    f"pulling {reference} took longer than {PULL_SECONDS:.0f} s"
+                ) from None
+            image = await equipment.engine.image(reference)
+        if image is None:
+            raise SandboxUnavailable(f"the engine pulled {reference} and does not have it")
+        return image
+
+    async def _no_image(self, reference: str, refused: EngineRefused) -> None:
+        if refused.status != NOT_FOUND:
+            raise SandboxUnavailable(f"the image {reference} could not be pulled: {refused}")
+        reason = f"there is no image {reference} (sandbox.image, sandbox.services): {refused}"
+        await self._conclude(
+            StageResult(Stage.INSTALL, StageStatus.FAILED, reason, Cause.CONFIGURATION)
+        )
+
+    async def _key(self, image: Image) -> str:
+        """The snapshot's key; empty where the plan has nothing that may be kept."""
+        recipe, step = self.plan.snapshot, self.plan.step(Stage.INSTALL)
+        if recipe is None or step is None or step.secrets:
+            return ""
+        manifests = {path: await self.tree.read(path) or b"" for path in recipe.manifests}
+        return snapshot_key(
+            scope=f"{self.equipment.owner.installation}/{self.scope}",
+            trusted=True,  # forks read what trusted code has made, and never write
+            image_id=image.id,
+            architecture=image.architecture,
+            install=step,
+            manifests=manifests,
+        )
+
+    async def _from_snapshot(self, base: Image, key: str, deadline: float) -> Opened | None:
+        snapshot = await self.equipment.snapshots.find(key)
+        step, recipe = self.plan.step(Stage.INSTALL), self.plan.snapshot
+        if snapshot is None or step is None or recipe is None:
+            return None
+        online = self.plan.build_network is not NetworkAccess.NONE
+        opened = await self._start(snapshot, key, deadline, online=online, hit=True, base=base)
+        reason = f"from snapshot {key[:12]}, installed {installed_on(snapshot)}"
+        if recipe.needs_source:
+            result = await opened.runner.run(step, OFFLINE)
+            if result.status is StageStatus.FAILED and result.cause is Cause.EXIT_CODE:
+                await self.emit(StageNote(Stage.INSTALL, f"{reason}: did not fit, installing anew"))
+                await discard(opened)
+                self.opened = None
+                return None
+            await self._conclude(replace(result, reason=result.reason or f"{reason}, brought up"))
+            return opened
+        at = self.equipment.clock.now().timestamp()
+        await self.emit(StageStarted(Stage.INSTALL, step.command, at))
+        await self._conclude(
+            StageResult(Stage.INSTALL, StageStatus.PASSED, reason, command=step.command)
+        )
+        return opened
+
+    async def _start(
+        self,
+        image: Image,
+        key: str,
+        deadline: float,
+        *,
+        online: bool,
+        hit: bool,
+        base: Image | None = None,
+    ) -> Opened:
+        """Start both boxes and put the tree in."""
+        equipment, plan = self.equipment, self.plan
+        engine = equipment.engine
+        network, proxy = None, ""
+        if online:
+            labels = self._labels(Kind.NETWORK)
+            network = await create_network(engine, f"codegenapp-{self.id}", labels, internal=True)
+            policy = EgressPolicy(
+                internet=plan.prepare_network is NetworkAccess.INTERNET,
+                hosts=frozenset(plan.allow_hosts),
+            )
+            proxy = await equipment.egress.attach(network.id, policy)
+        spec = application_box(
+            image,
+            plan.limits,
+            self._labels(Kind.APPLICATION),
+            network=network.id if network else NO_NETWORK,
+            name=self.name,
+        )
+        spec = replace(spec, kept=self.kept)
+        box_id = await engine.create(spec)
+        channel = await engine.attach(box_id)
+        await engine.start(box_id)
+        ca_bundle = equipment.ca_bundle if plan.image else b""
+        box = Box(
+            engine,
+            box_id,
+            channel,
+            step_environment(image, plan.limits, equipment.ca_bundle),
+            equipment.clock,
+        )
+        probe = await self._probe_beside(box_id, image, hit=hit, ca_bundle=ca_bundle)
+        guard = Guard(engine, box_id, plan.limits, equipment.events, equipment.clock)
+        runner = Runner(
+            box, guard, plan, self.secrets, self.emit, equipment.clock, deadline=deadline
+        )
+        environment = Environment(self.id, plan, (base or image).id, key, hit)
+        self.opened = Opened(
+            equipment,
+            self.id,
+            plan,
+            base or image,
+            deadline,
+            environment,
+            box,
+            probe,
+            guard,
+            runner,
+            network,
+            proxy_variables(proxy) | dict(equipment.index_variables) if proxy else {},
+        )
+        return self.opened
+
+    async def _probe_beside(self, box: str, image: Image, *, hit: bool, ca_bundle: bytes) -> Probe:
+        """Start the probe box while the tree is put into the application box."""
+        equipment = self.equipment
+        labels = self._labels(Kind.PROBE)
+        own = image if not self.plan.image and not hit else await equipment.own_image()
+        try:
+            async with asyncio.TaskGroup() as group:
+                probe = group.create_task(Probe.start(equipment.engine, own, box, labels))
+                group.create_task(self._put_tree(box, fresh=not hit, ca_bundle=ca_bundle))
+        except* EngineFault as faults:
+            raise SandboxUnavailable(str(faults.exceptions[0])) from faults
+        return probe.result()
+
+    def _labels(self, kind: Kind) -> dict[str, str]:
+        labels = self.equipment.labels(kind, self.id, self.plan.limits.total_seconds)
+        return kept(labels, self.equipment.clock.now()) if self.kept else labels
+
+    async def _put_tree(self, box: str, *, fresh: bool, ca_bundle: bytes) -> None:
+        engine = self.equipment.engine
+        if fresh:
+            await furnish(engine, box, ca_bundle)
+        prefix = WORKSPACE.lstrip("/")
+        await engine.put_archive(box, "/", self.tree.archive(prefix, STEP_UID))
+
+    async def _conclude(self, result: StageResult) -> None:
+        await emit_result(self.emit, result)
+        if result.status is not StageStatus.PASSED:
+            raise StageEnded
+
+
+async def cut(opened: Opened) -> None:
+    """Take the box off its network, if it has one, and test that it is closed."""
+    engine = opened.equipment.engine
+    if network := opened.network:
+        await engine.disconnect(network.id, opened.box.id)
+        opened.network, opened.proxy = None, {}
+        await opened.equipment.egress.detach(network.id)
+        await engine.remove_network(network.id)
+    await require_closed(opened.probe)
+
+
+async def discard(opened: Opened) -> None:
+    """Remove the boxes of a preparation that is begun anew."""
+    engine = opened.equipment.engine
+    await opened.stop_watching()
+    await engine.remove(opened.probe.id)
+    await engine.remove(opened.box.id)
+    if network := opened.network:
+        await opened.equipment.egress.detach(network.id)
+        await engine.remove_network(network.id)
+
+
+def proxy_variables(proxy: str) -> dict[str, str]:
+    """The variables by which package managers find the proxy."""
+    names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+    local = {"no_proxy": "localhost,127.0.0.1", "NO_PROXY": "localhost,127.0.0.1"}
+    return dict.fromkeys(names, proxy) | local
+
+
+def _with_refusals(opened: Opened, result: StageResult) -> StageResult:
+    """Tell a step that failed because a host was refused from one that failed by itself."""
+    if result.status is StageStatus.PASSED or opened.network is None:
+        return result
+    hosts = opened.equipment.egress.refusals(opened.network.addresses)
+    if not hosts:
+        return result
+    named = ", ".join(hosts)
+    reason = (
+        f"{result.reason}; it tried to reach {named}, which the sandbox refuses: "
+        f"add it to `sandbox.allow_hosts` if it belongs to the install"
+    )
+    return replace(result, cause=Cause.HOST_REFUSED, reason=reason)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,109 @@
+"""RUN: services, build, test, and the started application, in a box that is closed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.domain.plan import (
+    Cause,
+    HealthCheck,
+    Log,
+    NetworkAccess,
+    Stage,
+    StageResult,
+    StageStatus,
+    Step,
+)
+from bot.ports.sandbox import StageEnded
+from sandbox.application import Application
+from sandbox.box import LeftoversRemain
+from sandbox.engine import Kind
+from sandbox.equipment import Opened
+from sandbox.preparation import cut
+from sandbox.services import ServiceNotReady, start_service, wait_until_ready
+from sandbox.steps import emit_result
+
+
+async def run_stages(opened: Opened) -> None:
+    """Carry out the plan from the build on. Raises StageEnded at the first stage that fails."""
+    plan = opened.plan
+    await _start_services(opened)
+    services_waited_for = False
+    for step in plan.steps:
+        if step.stage is Stage.INSTALL:
+            continue
+        if step.stage is not Stage.BUILD and not services_waited_for:
+            await _wait_for_services(opened, step)
+            services_waited_for = True
+        if step.stage is Stage.START:
+            if plan.build_network is not NetworkAccess.NONE:
+                await cut(opened)
+            await _start_application(opened, step)
+        else:
+            extra = opened.proxy if plan.build_network is not NetworkAccess.NONE else None
+            await _conclude(opened, await opened.runner.run(step, extra))
+
+
+async def _start_services(opened: Opened) -> None:
+    plan, equipment = opened.plan, opened.equipment
+    for service in plan.services:
+        labels = equipment.labels(Kind.SERVICE, opened.id, plan.limits.total_seconds)
+        opened.services.append(
+            await start_service(equipment.engine, service, opened.box.id, labels)
+        )
+
+
+async def _wait_for_services(opened: Opened, step: Step) -> None:
+    if not opened.services:
+        return
+    try:
+        async with asyncio.timeout(opened.runner.remaining()):
+            await wait_until_ready(opened.equipment.engine, opened.services, opened.equipment.clock)
+    except ServiceNotReady as fault:
+        await _conclude(
+            opened,
+            StageResult(
+                step.stage,
+                StageStatus.FAILED,
+                str(fault),
+                Cause.CONFIGURATION,
+                step.command,
+                log=Log(fault.log),
+            ),
+        )
+    except TimeoutError:
+        reason = "the services were not ready before the end of validation.timeout_minutes"
+        await _conclude(
+            opened,
+            StageResult(step.stage, StageStatus.TIMED_OUT, reason, Cause.TIMEOUT, step.command),
+        )
+
+
+async def _start_application(opened: Opened, step: Step) -> None:
+    plan = opened.plan
+    application = Application(opened.runner, opened.probe, step, plan.health)
+    try:
+        await _conclude(opened, await application.start())
+        if plan.health is not None:
+            await _look_at(opened, application, plan.health)
+    except LeftoversRemain:
+        await _conclude(opened, opened.runner.leftovers(step))
+    finally:
+        await application.stop()
+
+
+async def _look_at(opened: Opened, application: Application, health: HealthCheck) -> None:
+    looks = (
+        (Stage.HEALTH, application.check_health),
+        (Stage.PORTS, application.check_ports),
+        (Stage.STABILITY, application.check_stability),
+    )
+    for stage, look in looks:
+        if opened.plan.wants(stage):
+            await _conclude(opened, await look(health))
+
+
+async def _conclude(opened: Opened, result: StageResult) -> None:
+    await emit_result(opened.runner.emit, result)
+    if result.status is not StageStatus.PASSED:
+        raise StageEnded

@@ -1,0 +1,77 @@
+"""Makes a snapshot aside: from a clean install that no other step of a validation has touched."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import tarfile
+from collections.abc import AsyncIterator, Sequence
+
+from bot.domain.plan import StageEvent
+from bot.ports.sandbox import Environment, StageEnded
+from bot.ports.source import Tree
+from sandbox.box import HOME, STEP_UID, WORKSPACE, finished
+from sandbox.engine import EngineRefused
+from sandbox.equipment import Equipment, Opened
+from sandbox.preparation import Preparation
+
+NAME_TAKEN = 409
+LIST = f"{HOME}/.codegenapp-tree"
+FORGET_TREE = (
+    f"cd {WORKSPACE}; "
+    f"if command -v xargs >/dev/null; then xargs -0 rm -f -- <{LIST}; "
+    f"else tr '\\0' '\\n' <{LIST} | while IFS= read -r path; do rm -f -- \"$path\"; done; fi; "
+    f"rm -f {LIST}"
+)
+FORGET_SECONDS = 120.0
+
+
+async def make_snapshot(
+    equipment: Equipment, environment: Environment, tree: Tree, run: str
+) -> bool:
+    """Install once more, in a box of its own whose objects carry ``run``, and keep that.
+
+    The box's name is the key's lock: the engine gives it to one box at a time, on whichever
+    process, and only while that box lives. The caller removes what carries ``run``.
+    """
+    key, plan = environment.snapshot_key, environment.plan
+    preparation = Preparation(
+        equipment, run, plan, tree, {}, _ignore, scope="", name=f"codegenapp-snapshot-{key}"
+    )
+    image = await preparation.find_image(plan.image)
+    deadline = asyncio.get_running_loop().time() + plan.limits.total_seconds
+    try:
+        opened = await preparation.cold(image, key, deadline)
+    except StageEnded:
+        return False  # the validation itself has told why the install fails
+    except EngineRefused as refused:
+        if refused.status == NAME_TAKEN:
+            return False
+        raise
+    await opened.box.clear()
+    await _forget_tree(opened, [entry.path for entry in tree.entries])
+    locked = plan.snapshot is not None and plan.snapshot.locked
+    await equipment.snapshots.keep(key, opened.box.id, image, locked=locked)
+    return True
+
+
+async def _forget_tree(opened: Opened, paths: Sequence[str]) -> None:
+    """Take the tree's files out again: the next commit may not have all of them."""
+    engine = opened.equipment.engine
+    await engine.put_archive(opened.box.id, "/", _one_file(LIST, "\0".join(paths).encode()))
+    execution = await opened.box.execute(FORGET_TREE, {})
+    await finished(execution, opened.equipment.clock, FORGET_SECONDS)
+
+
+async def _one_file(path: str, content: bytes) -> AsyncIterator[bytes]:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        entry = tarfile.TarInfo(path.lstrip("/"))
+        entry.size, entry.uid, entry.gid = len(content), STEP_UID, STEP_UID
+        tar.addfile(entry, io.BytesIO(content))
+    yield buffer.getvalue()
+
+
+async def _ignore(event: StageEvent) -> None:
+    """Nobody follows a snapshot's install."""
+    del event

@@ -1,0 +1,140 @@
+"""What the tests share: the container engine where there is one, a tiny image, clean ends."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from sandbox.docker import DockerEngine
+from sandbox.engine import Engine, EngineGone
+
+BUSYBOX_IMAGE = "codegenapp-test/busybox"
+TEST_LABEL = "codegenapp.test"
+
+IN_CI = os.environ.get("CI") == "true"  # noqa: TID251 - the tests' only look at the environment
+DOCKER_HOST = os.environ.get("DOCKER_HOST")  # noqa: TID251 - as above; settings hold for the product
+
+
+@pytest.fixture(scope="session")
+def docker_host() -> str | None:
+    """The address of an engine that answers. Without one: a skip, and an error in CI."""
+
+    async def ask() -> None:
+        engine = DockerEngine(DOCKER_HOST, call_timeout=10)
+        try:
+            await engine.info()
+        finally:
+            await engine.close()
+
+    try:
+        asyncio.run(ask())
+    except EngineGone as gone:
+        if IN_CI:
+            pytest.fail(f"CI needs a container engine. {gone}")
+        pytest.skip(f"needs a container engine. {gone}")
+    return DOCKER_HOST
+
+
+@pytest.fixture(scope="session")
+def docker_label(docker_host: str | None) -> Iterator[str]:
+    """A label for all that this session's tests make; at the end nothing may carry it."""
+    label = f"{TEST_LABEL}={uuid.uuid4()}"
+    yield label
+
+    async def sweep() -> Sequence[str]:
+        engine = DockerEngine(docker_host)
+        try:
+            return await cleared(engine, label)
+        finally:
+            await engine.close()
+
+    left = asyncio.run(sweep())
+    assert not left, f"the tests left these behind: {left}"
+
+
+async def cleared(engine: Engine, label: str) -> Sequence[str]:
+    """Remove all that carries a label; says what there was."""
+    left = []
+    for box in await engine.list_boxes(label):
+        await engine.remove(box.id)
+        left.append(f"box {box.name}")
+    for network in await engine.list_networks(label):
+        await engine.remove_network(network.id)
+        left.append(f"network {network.name}")
+    for image in await engine.list_images(label):
+        for tag in image.tags or (image.id,):
+            await engine.remove_image(tag)
+            left.append(f"image {tag}")
+    return left
+
+
+@pytest.fixture
+async def docker_engine(docker_host: str | None, docker_label: str) -> AsyncIterator[DockerEngine]:
+    """The real engine, for one test."""
+    engine = DockerEngine(docker_host)
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture(scope="session")
+def busybox_tar() -> bytes:
+    """A root file system of the host's static busybox, some applets, and a writable /tmp."""
+    program = shutil.which("busybox")
+    if program is None or b"not a dynamic" not in _linkage(program):
+        message = "needs a static busybox (Debian: apt-get install busybox-static)"
+        (pytest.fail if IN_CI else pytest.skip)(message)
+    return busybox_archive(Path(program))
+
+
+def busybox_archive(program: Path) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for folder, mode in (("bin", 0o755), ("tmp", 0o1777), ("etc", 0o755)):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, mode
+            archive.addfile(entry)
+        entry = tarfile.TarInfo("bin/busybox")
+        entry.size, entry.mode = program.stat().st_size, 0o755
+        archive.addfile(entry, io.BytesIO(program.read_bytes()))
+        for applet in ("sh", "cat", "sleep", "true", "kill", "tail", "id", "nc", "ip", "wget"):
+            entry = tarfile.TarInfo(f"bin/{applet}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(entry)
+    return packed.getvalue()
+
+
+def _linkage(program: str) -> bytes:
+    found = subprocess.run(["ldd", program], check=False, capture_output=True)
+    return found.stdout + found.stderr
+
+
+@pytest.fixture(scope="session")
+def docker_busybox(docker_host: str | None, request: pytest.FixtureRequest) -> str:
+    """The name of a tiny image on the engine, made from the host's busybox where it is absent."""
+
+    async def ensure() -> None:
+        engine = DockerEngine(docker_host)
+        try:
+            if await engine.image(BUSYBOX_IMAGE) is None:
+                tar: bytes = request.getfixturevalue("busybox_tar")
+                await engine.import_image(chunked(tar), f"{BUSYBOX_IMAGE}:latest")
+        finally:
+            await engine.close()
+
+    asyncio.run(ensure())
+    return BUSYBOX_IMAGE
+
+
+async def chunked(data: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:
+    """Bytes as a stream."""
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
