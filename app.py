@@ -10,9 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from demo.repository import build_repository
-from sandbox.egress import Egress
-
 from bot.adapters.clock import SystemClock
 from bot.adapters.git.source import GitSource
 from bot.adapters.render import TemplateRenderer
@@ -23,8 +20,10 @@ from bot.log import configure
 from bot.ports.sandbox import SandboxUnavailable
 from bot.services.validation_pipeline import ValidationPipeline
 from bot.settings import Settings, SettingsError
+from demo.repository import build_repository
 from sandbox.boxes import BoxSandbox
 from sandbox.docker import DockerEngine
+from sandbox.egress import Egress
 from sandbox.engine import Engine, EngineRefused, Image, Kind
 from sandbox.equipment import Equipment
 from sandbox.guard import OutOfMemoryEvents
@@ -50,8 +49,12 @@ async def workbench(settings: Settings, say: Say) -> AsyncIterator[Workbench]:
         stack.callback(owner.release)
         ca_bundle = settings.ca_bundle.read_bytes() if settings.ca_bundle else b""
 
+        images: list[Image] = []
+
         async def own_image() -> Image:
-            return await find_image(settings, engine, owner, clock, ca_bundle, say)
+            if not images:
+                images.append(await find_image(settings, engine, owner, clock, ca_bundle, say))
+            return images[0]
 
         egress = Egress(engine, owner, clock, own_image, settings.index_variables)
         stack.push_async_callback(egress.close)

@@ -40,13 +40,24 @@ MEGABYTE = 1024 * 1024
 
 LEASE_COMMAND = ("-c", "while read -r line; do :; done")
 
-# A zombie still counts as signalled until init reaps it, hence the repetition. It is bounded: a
-# box in which a thousand rounds do not kill everything is no place for the next step.
-CLEAR_COMMAND = (
-    "sh",
-    "-c",
-    "i=0; while kill -9 -1 2>/dev/null; do i=$((i+1)); [ $i -lt 1000 ] || exit 1; done",
-)
+# ``kill -1`` succeeds as long as there is anybody else in the box, the lease's shell among them,
+# so the loop looks for itself whether a process of this user is left. A killed one is there until
+# init reaps it, hence the rounds; they are bounded, since a box in which a thousand of them do not
+# end everything is no place for the next step. Only what every ``sh`` has built in is used.
+CLEAR_SCRIPT = """
+round=0
+while :; do
+  kill -9 -1 2>/dev/null
+  left=
+  for process in /proc/[0-9]*; do
+    [ "$process" != "/proc/$$" ] && [ -O "$process" ] && left=yes
+  done
+  [ -z "$left" ] && exit 0
+  round=$((round + 1))
+  [ $round -lt 1000 ] || exit 1
+done
+"""
+CLEAR_COMMAND = ("sh", "-c", CLEAR_SCRIPT)
 
 
 class LeftoversRemain(Exception):

@@ -21,7 +21,7 @@ from sandbox.examination import examine
 from sandbox.ownership import INSTALLATION, OWNER, RUN, expired
 from sandbox.preparation import Preparation
 from sandbox.running import run_stages
-from sandbox.snapshot_making import make_snapshot
+from sandbox.snapshot_making import make_snapshot, preparation_of
 
 LET_GO_SECONDS = 5.0
 
@@ -100,10 +100,12 @@ class BoxSandbox:
         with _infrastructure():
             if await self._equipment.snapshots.find(key):
                 return False
+            preparation = preparation_of(self._equipment, environment, tree, run)
+            self._preparations[run] = preparation
             try:
-                return await make_snapshot(self._equipment, environment, tree, run)
+                return await make_snapshot(preparation, key)
             finally:
-                await asyncio.shield(self._remove(f"{RUN}={run}"))
+                await asyncio.shield(self.close(run))
 
     async def sweep(self) -> int:
         """Remove what is past its deadline or belongs to a dead owner of this installation."""

@@ -42,8 +42,8 @@ class DockerEngine:
     """``sandbox.engine.Engine`` over Docker's HTTP API; one instance for one event loop.
 
     ``docker_host`` is the engine's address (``unix://``, ``tcp://``, ``ssh://``), None for the
-    usual places. ``call_timeout`` bounds every call in seconds; verbs that move data or build may
-    be silent for ``slow_timeout``.
+    usual places. ``call_timeout`` bounds every call in seconds; verbs that move, build or delete
+    files may be silent for ``slow_timeout``.
     """
 
     def __init__(
@@ -156,16 +156,21 @@ class DockerEngine:
             _forgive(refusal, CONFLICT)
 
     async def remove(self, box: str) -> None:
+        # Ending the box is quick, but deleting tens of thousands of files is not.
+        slow = self._wire.slow_timeout
+        options = {"force": 1, "v": 1}
         try:
-            await self._wire.call("DELETE", f"containers/{box}", {"force": 1, "v": 1})
+            await self._wire.call("DELETE", f"containers/{box}", options, seconds=slow)
         except EngineRefused as refusal:
             _forgive(refusal, CONFLICT)
             if refusal.status == CONFLICT:  # being removed already, by its lease or another of us
                 await self._gone(box)
 
     async def _gone(self, box: str) -> None:
+        slow = self._wire.slow_timeout
+        removed = {"condition": "removed"}
         try:
-            await self._wire.call("POST", f"containers/{box}/wait", {"condition": "removed"})
+            await self._wire.call("POST", f"containers/{box}/wait", removed, seconds=slow)
         except NotThere:
             return
 
@@ -316,7 +321,7 @@ class DockerEngine:
 
     async def remove_image(self, image: str) -> None:
         try:
-            await self._wire.call("DELETE", f"images/{image}")
+            await self._wire.call("DELETE", f"images/{image}", seconds=self._wire.slow_timeout)
         except EngineRefused as refusal:
             _forgive(refusal, CONFLICT)
 

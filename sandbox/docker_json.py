@@ -33,7 +33,7 @@ def box_body(spec: BoxSpec) -> JSONObject:
         "WorkingDir": spec.working_directory,
         "Tty": False,
         "OpenStdin": spec.lease,
-        "StdinOnce": spec.lease,
+        "StdinOnce": spec.lease and not spec.kept,
         "AttachStdin": spec.lease,
         "AttachStdout": True,
         "AttachStderr": True,
@@ -57,7 +57,7 @@ def _host_config(spec: BoxSpec) -> JSONObject:
     config: JSONObject = {
         "NetworkMode": spec.network,
         "Init": spec.lease,
-        "AutoRemove": spec.lease,
+        "AutoRemove": spec.lease and not spec.kept,
         "Privileged": False,
         "CapDrop": ["ALL"],
         "CapAdd": list(spec.capabilities),

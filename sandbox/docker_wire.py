@@ -218,9 +218,9 @@ class Wire:
             return NotThere(error.message, 404)
         if NO_INIT in error.message:
             return EngineRefused(
-                f"The container engine has no {NO_INIT}, under which boxes run. Install it on the "
-                f"engine's machine (Debian: apt-get install tini or docker.io, which bring it). "
-                f"The engine said: {error.message}",
+                f"The container engine has no {NO_INIT}, under which boxes run. Docker's packages "
+                f"bring it; else put tini in the engine's PATH by that name, and restart the "
+                f"engine. The engine said: {error.message}",
                 error.status,
             )
         return EngineRefused(error.message, error.status)

@@ -123,8 +123,6 @@ class DummyEngine:
         image = self._images.get(spec.image)
         if spec.name and any(spec.name == box.spec.name for box in self._boxes.values()):
             raise EngineRefused(f"The box name {spec.name} is already in use.", CONFLICT)
-        if spec.network.startswith(JOINED):
-            self._box(spec.network.removeprefix(JOINED))
         box = DummyBox(
             identity(), spec, image, self._script, self._ended, self._starved, self._sleep
         )
@@ -141,9 +139,11 @@ class DummyEngine:
         await self._reach()
         found = self._box(box)
         if found.spec.network.startswith(JOINED):
-            host = self._box(found.spec.network.removeprefix(JOINED))
-            if not host.running:
-                raise EngineRefused("cannot join the network of a non running box", CONFLICT)
+            try:
+                self._running(found.spec.network.removeprefix(JOINED))
+            except EngineRefused:
+                self._ended(found)
+                raise
         if not found.running:
             found.boot(f"{self._now():g}")
 
@@ -351,7 +351,7 @@ class DummyEngine:
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
     def _ended(self, box: DummyBox) -> None:
-        if box.spec.lease:
+        if box.spec.lease and not box.spec.kept:
             self._forget(box)
 
     def _starved(self, box: DummyBox) -> None:

@@ -172,7 +172,8 @@ class DummyChannel:
     async def close(self) -> None:
         if self._open:
             self._open = False
-            self._box.stdin.put_nowait(b"")
+            if not self._box.spec.kept:
+                self._box.stdin.put_nowait(b"")
             self._box.output.close()
 
 

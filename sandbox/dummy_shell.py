@@ -232,9 +232,12 @@ async def _simple(process: Process, words: Sequence[str]) -> int:
     """One command with its redirection."""
     if program := process.script.get(shlex.join(words)):
         return await program(process)
-    name, *arguments = (
+    expanded = (
         re.sub(r"\$(\w+)", lambda found: process.environment.get(found[1], ""), word)
         for word in words
+    )
+    name, *arguments = (
+        after for word, after in zip(words, expanded, strict=True) if after or not word
     )
     target = ""
     if len(arguments) >= 2 and arguments[-2] in (">", ">>", ">&"):

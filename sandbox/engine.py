@@ -10,7 +10,7 @@ times seconds. Every verb is bounded by the engine's own call timeout and raises
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -63,9 +63,10 @@ class BoxSpec:
     ``network`` is ``NO_NETWORK``, a network's name or id, or ``joined(box)``. A box with
     ``lease`` has an open standard input that ends when its controller goes (StdinOnce), runs
     under the engine's init, and is removed by the engine when it ends; with ``kept`` as well, its
-    input stays open without a controller, and nobody removes it but ``remove``. ``user`` is ``uid:gid``;
-    empty leaves the image's own. ``entrypoint`` and ``command`` of None leave the image's own.
-    Capabilities are all dropped but ``capabilities``. ``read_only`` closes the root file system.
+    input stays open without a controller, and nobody removes it but ``remove``. ``user`` is
+    ``uid:gid``; empty leaves the image's own. ``entrypoint`` and ``command`` of None leave the
+    image's own. Capabilities are all dropped but ``capabilities``. ``read_only`` closes the root
+    file system.
     ``tmpfs`` maps a path to its size. ``seccomp`` is an inline profile, empty for the engine's own.
     """
 
@@ -126,7 +127,10 @@ class BoxState:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a box uses now. ``disk_bytes`` is its writable layer."""
+    """What a box uses now.
+
+    ``disk_bytes`` is its writable layer. ``pids`` counts as the limit does: threads too, and init.
+    """
 
     disk_bytes: int
     pids: int
@@ -196,7 +200,8 @@ class Engine(Protocol):
     async def attach(self, box: str) -> Channel:
         """Attach to a created box's streams; call it before ``start``."""
 
-    async def start(self, box: str) -> None: ...
+    async def start(self, box: str) -> None:
+        """Start a created box. A leased one that can't start is refused and removed at once."""
 
     async def execute(
         self,
@@ -217,7 +222,10 @@ class Engine(Protocol):
     async def usage(self, box: str) -> Usage: ...
 
     async def wait(self, box: str) -> int | None:
-        """Wait until a box has ended; its exit code, None where it is gone. Not time-limited."""
+        """Wait until a started box has ended; its exit code, None where it is gone.
+
+        Not time-limited, but EngineGone where the engine goes meanwhile.
+        """
 
     async def kill(self, box: str) -> None:
         """End a box at once; a box that has ended or is gone is fine."""
@@ -259,14 +267,17 @@ class Engine(Protocol):
         *,
         labels: Mapping[str, str],
         arguments: Mapping[str, str],
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Build an image from a tar of its context (``Dockerfile`` in it); yields the log's lines.
 
         Raises EngineRefused, with the last lines, when a step of it fails.
         """
 
     async def commit(self, box: str, tag: str, *, labels: Mapping[str, str]) -> str:
-        """Keep a box's writable layer as an image; gives its id."""
+        """Keep a box's writable layer as an image, environment included; gives its id.
+
+        The image keeps the names of the box's own labels too, emptied where ``labels`` lacks them.
+        """
 
     async def tag(self, image: str, tag: str) -> None:
         """Tag an image (``repository:tag``) once more; ``tagged_at`` becomes now."""
@@ -274,8 +285,11 @@ class Engine(Protocol):
     async def remove_image(self, image: str) -> None:
         """Untag and remove an image; one that is gone, or still in use, is fine."""
 
-    def out_of_memory_events(self, label: str) -> AsyncIterator[str]:
-        """Ids of boxes with ``label`` in which the kernel ended a process for lack of memory."""
+    def out_of_memory_events(self, label: str) -> AsyncGenerator[str, None]:
+        """Ids of boxes with ``label`` in which the kernel ended a process for lack of memory.
+
+        Listening begins with the first step and ends with ``aclose``; never by itself.
+        """
 
     async def close(self) -> None:
         """Give the connection back."""

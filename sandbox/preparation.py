@@ -11,8 +11,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bot.policy.snapshot_key import snapshot_key
-
 from bot.domain.plan import (
     Cause,
     NetworkAccess,
@@ -23,6 +21,7 @@ from bot.domain.plan import (
     StageStarted,
     StageStatus,
 )
+from bot.policy.snapshot_key import snapshot_key
 from bot.ports.sandbox import Emit, Environment, SandboxUnavailable, StageEnded
 from bot.ports.source import Tree
 from sandbox.box import STEP_UID, WORKSPACE, Box, application_box, furnish, step_environment
@@ -179,7 +178,7 @@ class Preparation:
                 internet=plan.prepare_network is NetworkAccess.INTERNET,
                 hosts=frozenset(plan.allow_hosts),
             )
-            proxy = await equipment.egress.attach(network.id, policy)
+            proxy = await equipment.egress.attach(network, policy)
         spec = application_box(
             image,
             plan.limits,
@@ -284,6 +283,8 @@ def _with_refusals(opened: Opened, result: StageResult) -> StageResult:
     """Tell a step that failed because a host was refused from one that failed by itself."""
     if result.status is StageStatus.PASSED or opened.network is None:
         return result
+    if not opened.equipment.egress.alive(opened.network.id):
+        raise SandboxUnavailable("the proxy of the package registries ended during the install")
     hosts = opened.equipment.egress.refusals(opened.network.addresses)
     if not hosts:
         return result

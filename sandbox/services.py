@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.domain.log_text import plain
-
 from bot.domain.plan import Service
 from bot.ports.clock import Clock
 from sandbox.box import finished

@@ -26,18 +26,21 @@ FORGET_TREE = (
 FORGET_SECONDS = 120.0
 
 
-async def make_snapshot(
+def preparation_of(
     equipment: Equipment, environment: Environment, tree: Tree, run: str
-) -> bool:
-    """Install once more, in a box of its own whose objects carry ``run``, and keep that.
+) -> Preparation:
+    """A second preparation of an environment's plan, in a box that is made to be kept.
 
     The box's name is the key's lock: the engine gives it to one box at a time, on whichever
-    process, and only while that box lives. The caller removes what carries ``run``.
+    process, and only while that box lives.
     """
-    key, plan = environment.snapshot_key, environment.plan
-    preparation = Preparation(
-        equipment, run, plan, tree, {}, _ignore, scope="", name=f"codegenapp-snapshot-{key}"
-    )
+    name = f"codegenapp-snapshot-{environment.snapshot_key}"
+    return Preparation(equipment, run, environment.plan, tree, {}, _ignore, scope="", name=name)
+
+
+async def make_snapshot(preparation: Preparation, key: str) -> bool:
+    """Install once more, and keep that; says whether it did. The caller closes the preparation."""
+    plan, equipment = preparation.plan, preparation.equipment
     image = await preparation.find_image(plan.image)
     deadline = asyncio.get_running_loop().time() + plan.limits.total_seconds
     try:
@@ -49,7 +52,7 @@ async def make_snapshot(
             return False
         raise
     await opened.box.clear()
-    await _forget_tree(opened, [entry.path for entry in tree.entries])
+    await _forget_tree(opened, [entry.path for entry in preparation.tree.entries])
     locked = plan.snapshot is not None and plan.snapshot.locked
     await equipment.snapshots.keep(key, opened.box.id, image, locked=locked)
     return True

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
-import shutil
-import subprocess
-import tarfile
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
 from sandbox.docker import DockerEngine
-from sandbox.engine import Engine, EngineGone
+from sandbox.engine import EngineGone
+from tests.busybox import BUSYBOX_IMAGE, busybox_archive, chunked, static_busybox
+from tests.engine_rig import cleared
 
-BUSYBOX_IMAGE = "codegenapp-test/busybox"
 TEST_LABEL = "codegenapp.test"
 
 IN_CI = os.environ.get("CI") == "true"  # noqa: TID251 - the tests' only look at the environment
@@ -61,22 +57,6 @@ def docker_label(docker_host: str | None) -> Iterator[str]:
     assert not left, f"the tests left these behind: {left}"
 
 
-async def cleared(engine: Engine, label: str) -> Sequence[str]:
-    """Remove all that carries a label; says what there was."""
-    left = []
-    for box in await engine.list_boxes(label):
-        await engine.remove(box.id)
-        left.append(f"box {box.name}")
-    for network in await engine.list_networks(label):
-        await engine.remove_network(network.id)
-        left.append(f"network {network.name}")
-    for image in await engine.list_images(label):
-        for tag in image.tags or (image.id,):
-            await engine.remove_image(tag)
-            left.append(f"image {tag}")
-    return left
-
-
 @pytest.fixture
 async def docker_engine(docker_host: str | None, docker_label: str) -> AsyncIterator[DockerEngine]:
     """The real engine, for one test."""
@@ -88,33 +68,11 @@ async def docker_engine(docker_host: str | None, docker_label: str) -> AsyncIter
 @pytest.fixture(scope="session")
 def busybox_tar() -> bytes:
     """A root file system of the host's static busybox, some applets, and a writable /tmp."""
-    program = shutil.which("busybox")
-    if program is None or b"not a dynamic" not in _linkage(program):
+    program = static_busybox()
+    if program is None:
         message = "needs a static busybox (Debian: apt-get install busybox-static)"
         (pytest.fail if IN_CI else pytest.skip)(message)
-    return busybox_archive(Path(program))
-
-
-def busybox_archive(program: Path) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for folder, mode in (("bin", 0o755), ("tmp", 0o1777), ("etc", 0o755)):
-            entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode = tarfile.DIRTYPE, mode
-            archive.addfile(entry)
-        entry = tarfile.TarInfo("bin/busybox")
-        entry.size, entry.mode = program.stat().st_size, 0o755
-        archive.addfile(entry, io.BytesIO(program.read_bytes()))
-        for applet in ("sh", "cat", "sleep", "true", "kill", "tail", "id", "nc", "ip", "wget"):
-            entry = tarfile.TarInfo(f"bin/{applet}")
-            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
-            archive.addfile(entry)
-    return packed.getvalue()
-
-
-def _linkage(program: str) -> bytes:
-    found = subprocess.run(["ldd", program], check=False, capture_output=True)
-    return found.stdout + found.stderr
+    return busybox_archive(program)
 
 
 @pytest.fixture(scope="session")
@@ -132,9 +90,3 @@ def docker_busybox(docker_host: str | None, request: pytest.FixtureRequest) -> s
 
     asyncio.run(ensure())
     return BUSYBOX_IMAGE
-
-
-async def chunked(data: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:
-    """Bytes as a stream."""
-    for start in range(0, len(data), size):
-        yield data[start : start + size]

@@ -31,7 +31,14 @@ _SPECIAL = re.compile(
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;"}
 _BLOCK = re.compile(r"(?:[-+=]|\d{1,9}[.)])(?=\s|$|[-=])")
 _SPAN = re.compile(r"`([^`\n]+)`")
-_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+_IN_CODE = re.compile(
+    r"""
+    [&<>|\\`*~\[]
+    | (?<![^\W_])_ | _(?![^\W_])
+    | (?P<reference> [@\#] | :(?=//) | (?<=(?i:\bgh))- | (?<=(?i:\bwww))\. )
+    """,
+    re.VERBOSE,
+)
 _BACKTICKS = re.compile(r"`+")
 
 
@@ -72,8 +79,9 @@ def cell_code(text: str) -> Defused:
     text = one_line(text)
     if not text:
         return Defused("")
-    coded = _PUNCTUATION.sub(lambda match: f"&#{ord(match[0])};", text)
-    coded = re.sub(r"(&#(?:64|35);|(?i:\bGH)&#45;|(?i:\bwww)&#46;|&#58;)", rf"\1{_SPLIT}", coded)
+    coded = _IN_CODE.sub(
+        lambda match: f"&#{ord(match[0])};{_SPLIT if match['reference'] else ''}", text
+    )
     return Defused(f"<code>{coded}</code>")
 
 

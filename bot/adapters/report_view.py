@@ -11,12 +11,13 @@ from bot.domain.log_text import one_line
 from bot.domain.plan import Stage, StageResult, StageStatus
 from bot.domain.validations import Check, CheckState, Finding, Level, ValidationResult, Verdict
 
-_VERDICTS: Mapping[Verdict, tuple[str, str]] = {
-    Verdict.PASSED: ("✅", "Passed"),
-    Verdict.FAILED: ("❌", "Failed"),
-    Verdict.NEUTRAL: ("⚪", "Nothing to run"),
-    Verdict.CANCELLED: ("🚫", "Cancelled"),
-    Verdict.ERROR: ("⚠️", "Could not run"),
+# An emoji for GitHub; a mark that every font has for a page and a terminal; words.
+_VERDICTS: Mapping[Verdict, tuple[str, str, str]] = {
+    Verdict.PASSED: ("✅", "✓", "Passed"),
+    Verdict.FAILED: ("❌", "✗", "Failed"),
+    Verdict.NEUTRAL: ("⚪", "○", "Nothing to run"),
+    Verdict.CANCELLED: ("🚫", "×", "Cancelled"),
+    Verdict.ERROR: ("⚠️", "!", "Could not run"),
 }
 _STATUSES: Mapping[StageStatus, tuple[str, str]] = {
     StageStatus.PASSED: ("✅", "passed"),
@@ -85,6 +86,7 @@ class ReportView:
 
     title: str
     icon: str
+    mark: str
     verdict: str
     code: str
     reason: str
@@ -108,11 +110,12 @@ class ReportView:
 
 def view(result: ValidationResult, title: str) -> ReportView:
     """The view of a result. Every text is plain: no escape sequence, no unseen character."""
-    icon, verdict = _VERDICTS[result.verdict]
+    icon, mark, verdict = _VERDICTS[result.verdict]
     slices = tuple(_slices(result))
     return ReportView(
         title=one_line(title),
         icon=icon,
+        mark=mark,
         verdict=verdict,
         code=result.verdict.value,
         reason=_sentence(result.reason),
@@ -159,7 +162,8 @@ def _rows(stages: tuple[StageResult, ...]) -> Iterator[Row]:
         idle = result.status in _IDLE
         alike = (result.status, result.reason) if idle else (result.stage,)
         groups.setdefault(alike, []).append(result)
-    for results in groups.values():
+    # What ran comes first, in order; then what did not.
+    for results in sorted(groups.values(), key=lambda group: group[0].status in _IDLE):
         first = results[0]
         icon, status = _STATUSES[first.status]
         idle = first.status in _IDLE
@@ -203,12 +207,14 @@ def _finding(finding: Finding) -> FindingLine:
 
 
 def _first(result: ValidationResult) -> FindingLine | None:
-    """The first fault in the log of the stage that failed."""
-    ended = ended_at(result.stages)
-    if ended is None or result.verdict is not Verdict.FAILED:
+    """The first fault in the log of the stage that failed, or of the application."""
+    told = {
+        stage.stage.value for stage in (ended_at(result.stages), telling(result.stages)) if stage
+    }
+    if result.verdict is not Verdict.FAILED:
         return None
     for finding in result.findings:
-        if finding.stage == ended.stage.value and finding.level is Level.FAILURE:
+        if finding.stage in told and finding.level is Level.FAILURE:
             return _finding(finding)
     return None
 

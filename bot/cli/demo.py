@@ -96,12 +96,9 @@ class Demo:
         async def tell(result: ValidationResult) -> None:
             with progress.aside():
                 self._show(branch, result)
-            progress.say("keeping the installed dependencies for the next time")
 
         request = ValidationRequest(Origin(path, branch.name), scope=scope_of("demo"))
-        result = await workbench.pipeline.trigger_validation(request, progress.show, tell)
-        progress.say("")
-        return result
+        return await workbench.pipeline.trigger_validation(request, progress.show, tell)
 
     def _heading(self, branch: DemoBranch) -> None:
         self.console.print()
@@ -115,7 +112,7 @@ class Demo:
         (self.reports / f"{branch.name}.md").write_text(markdown)
         page = renderer.report_html(result, title=branch.title)
         (self.reports / f"{branch.name}.html").write_text(page)
-        self.console.print(Text(renderer.report_text(result, title=branch.title)))
+        typer.echo(renderer.report_text(result, title=branch.title))
 
     def _judge(self, branch: DemoBranch, result: ValidationResult) -> bool:
         ended = ended_at(result.stages)

@@ -62,13 +62,11 @@ class Validate:
                 progress.say("")
                 with progress.aside():
                     print_report(render(self.wiring.renderer, result, self.form))
-                progress.say("keeping the installed dependencies for the next time (Ctrl-C skips)")
 
             async with self.wiring.workbench(progress.say) as workbench:
                 result = await workbench.pipeline.trigger_validation(
                     self.request, progress.show, tell
                 )
-            progress.say("")
         if self.request.kept and result.environment_id:
             typer.echo(_how_to_look(result.environment_id), err=True)
         return EXIT_CODES[result.verdict]

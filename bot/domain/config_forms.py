@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -116,10 +116,20 @@ def _merge_window(value: str) -> str:
     return value
 
 
-def _distinct(values: Sequence[Any]) -> Sequence[Any]:
-    repeated = [value for index, value in enumerate(values) if value in values[:index]]
-    if repeated:
-        raise ValueError(f"must not name `{repeated[0]}` twice")
+def first_repeated(values: Iterable[str]) -> str | None:
+    """The first value that was there before, None where all are distinct."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
+
+
+def _distinct(values: Sequence[str]) -> Sequence[str]:
+    repeated = first_repeated(values)
+    if repeated is not None:
+        raise ValueError(f"must not name `{repeated}` twice")
     return values
 
 
@@ -154,8 +164,8 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 OwnUrl = Annotated[str, AfterValidator(_own_url)]
 RegularExpression = Annotated[str, Field(max_length=500), AfterValidator(_regular_expression)]
 MergeWindow = Annotated[str, AfterValidator(_merge_window)]
-Whole = Annotated[int, BeforeValidator(_decimal, json_schema_input_type=int)]
-Port = Annotated[Whole, Field(ge=1, le=65535)]
-Count = Annotated[Whole, Field(ge=0, le=1000)]
-Positive = Annotated[Whole, Field(ge=1, le=1000)]
-Minutes = Annotated[Whole, Field(ge=1, le=1440)]
+Decimal = BeforeValidator(_decimal)
+Port = Annotated[int, Field(ge=1, le=65535), Decimal]
+Count = Annotated[int, Field(ge=0, le=1000), Decimal]
+Positive = Annotated[int, Field(ge=1, le=1000), Decimal]
+Minutes = Annotated[int, Field(ge=1, le=1440), Decimal]

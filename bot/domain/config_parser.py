@@ -7,7 +7,7 @@ value. A wrong item costs the list that it stands in, and a wrong entry of a map
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
@@ -20,6 +20,8 @@ from pydantic_core import ErrorDetails
 from bot.domain.config_text import Entries, Fault, Items, Node, Scalar, read
 from bot.domain.config_words import explain
 from bot.domain.repo_config import RepoConfig
+
+MAXIMUM_PROBLEMS = 50
 
 Location = tuple[str | int, ...]
 
@@ -84,6 +86,9 @@ def parse(text: str, path: str) -> ParsedConfig:
     assert isinstance(raw, dict)
     config = _bind(raw, root, path, problems)
     problems.sort(key=lambda problem: problem.line or 0)
+    if len(problems) > MAXIMUM_PROBLEMS:
+        more = f"{len(problems) - MAXIMUM_PROBLEMS} more problems are not listed"
+        problems[MAXIMUM_PROBLEMS:] = [ConfigProblem(path, None, "", more)]
     return ParsedConfig(config, tuple(problems), _sources(set(_given(raw))), path)
 
 
@@ -148,9 +153,10 @@ def _bind(
             return RepoConfig.model_validate(raw)
         except ValidationError as wrong:
             errors = wrong.errors(include_url=False)
+        deeper = {error["loc"][:end] for error in errors for end in range(len(error["loc"]))}
         removals = [(_culprit(error), error) for error in errors]
         for location, error in removals:
-            if not _echo(error, errors):
+            if not _echo(error, deeper):
                 problems.append(_problem(path, location, error, root))
         removed = [_remove(raw, _whole(location, error)) for location, error in removals]
         if not any(removed):
@@ -165,12 +171,12 @@ def _culprit(error: ErrorDetails) -> Location:
     return location
 
 
-def _echo(error: ErrorDetails, errors: Iterable[ErrorDetails]) -> bool:
-    """A list that counts as too short only because its items are wrong."""
-    place = error["loc"]
-    return error["type"] == "too_short" and any(
-        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in errors
-    )
+def _echo(error: ErrorDetails, deeper: Collection[Location]) -> bool:
+    """The same fault again: a list too short, or a value wrong, only for what is in it or its key.
+
+    ``deeper`` are the places that hold another fault within.
+    """
+    return error["type"] in {"too_short", "literal_error"} and error["loc"] in deeper
 
 
 def _whole(location: Location, error: ErrorDetails) -> Location:
@@ -236,7 +242,7 @@ def _nearest_key(location: Location) -> str:
         model = _inner(model, part)
     name = str(location[-1])
     beside = list(model.model_fields) if model is not None else []
-    elsewhere = (key for key in keys() if key.rpartition(".")[2] == name.rpartition(".")[2])
+    elsewhere = (key for key in _EVERY_KEY if key.rpartition(".")[2] == name.rpartition(".")[2])
     close = get_close_matches(name[:60], beside, n=1)
     return next(elsewhere, close[0] if close else "")
 
@@ -252,4 +258,5 @@ def _inner(model: type[BaseModel], name: str) -> type[BaseModel] | None:
     return next((it for it in map(_section, get_args(info.annotation)) if it is not None), None)
 
 
+_EVERY_KEY = tuple(keys())
 NO_FILE = ParsedConfig()

@@ -6,7 +6,7 @@ from typing import Annotated, Self, TypeVar
 
 from pydantic import ConfigDict, Field, model_validator
 
-from bot.domain.config_forms import Count, Distinct, Name, PagePath, Text, Whole
+from bot.domain.config_forms import Count, Decimal, Distinct, Name, PagePath, Text
 from bot.domain.config_section import Section
 
 Chosen = TypeVar("Chosen", bound=Section)
@@ -34,7 +34,7 @@ class Expectation(Section):
     text: Name | None = Field(default=None, description="Text on the page.")
     selector: Name | None = Field(default=None, description="An element that is visible.")
     url: Name | None = Field(default=None, description="Where the browser is: a path or a URL.")
-    status: Annotated[Whole, Field(ge=100, le=599)] | None = Field(
+    status: Annotated[int, Field(ge=100, le=599), Decimal] | None = Field(
         default=None, description="HTTP status of the last page."
     )
 
@@ -76,7 +76,7 @@ class Flow(Section):
 class WebBudgets(Section):
     """Limits of the web evaluation; a gate only where worse than the base, unless absolute."""
 
-    lcp_ms: Annotated[Whole, Field(ge=1, le=600_000)] = Field(
+    lcp_ms: Annotated[int, Field(ge=1, le=600_000), Decimal] = Field(
         default=4000, description="Largest contentful paint, in milliseconds."
     )
     cls: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] = Field(

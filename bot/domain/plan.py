@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
-
 class Stage(StrEnum):
     """The stages of a validation, in the order in which they run and are reported."""
 
@@ -141,7 +140,8 @@ class Plan:
     """All that a validation will do, decided before anything runs.
 
     ``steps`` are the shell commands in order (install, build, test, start); a stage without a
-    step stands in ``skipped`` with its reason. ``image`` is empty for the product's own.
+    step stands in ``skipped`` with its reason. ``image`` is empty for the product's own. ``notes``
+    are sentences for the report (a problem of the configuration file, a hint of detection).
     """
 
     steps: tuple[Step, ...] = ()
@@ -159,6 +159,7 @@ class Plan:
     required_checks: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     not_verified: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def step(self, stage: Stage) -> Step | None:
         """The step of a stage, or None where the stage has no command of its own."""

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from bot.domain.config_forms import (
     Count,
+    Decimal,
     Distinct,
     HostName,
     HttpUrl,
@@ -31,7 +32,7 @@ from bot.domain.config_forms import (
     RelativePath,
     Text,
     VariableName,
-    Whole,
+    first_repeated,
 )
 from bot.domain.config_section import Section, conflict
 from bot.domain.config_web import WebEvaluation
@@ -144,13 +145,13 @@ class ValidationRules(Section):
     timeout_minutes: Minutes = Field(
         default=30, description="The whole validation ends after this."
     )
-    max_retries: Annotated[Whole, Field(ge=0, le=20)] = Field(
+    max_retries: Annotated[int, Field(ge=0, le=20), Decimal] = Field(
         default=3, description="Auto-fix attempts for one pull request."
     )
-    retry_backoff_seconds: Annotated[Whole, Field(ge=1, le=3600)] = Field(
+    retry_backoff_seconds: Annotated[int, Field(ge=1, le=3600), Decimal] = Field(
         default=30, description="Wait before a retry; doubles, with jitter, up to an hour."
     )
-    infrastructure_retries: Annotated[Whole, Field(ge=0, le=10)] = Field(
+    infrastructure_retries: Annotated[int, Field(ge=0, le=10), Decimal] = Field(
         default=2, description="New attempts after a fault that is not the change's."
     )
     auto_merge: bool = Field(
@@ -175,7 +176,7 @@ class ValidationRules(Section):
     test_reports: tuple[RelativePath, ...] = Field(
         default=(), description="JUnit or TAP files, globs. Empty: detected."
     )
-    required_approvals: Annotated[Whole, Field(ge=0, le=10)] = Field(
+    required_approvals: Annotated[int, Field(ge=0, le=10), Decimal] = Field(
         default=0, description="Approving reviews that a merge needs."
     )
     count_starter_approval: bool = Field(
@@ -252,10 +253,10 @@ class Sandbox(Section):
     image: OptionalImage = Field(
         default="", description="The project's own image, when the default lacks its tools."
     )
-    memory_mb: Annotated[Whole, Field(ge=64, le=1_048_576)] = Field(
+    memory_mb: Annotated[int, Field(ge=64, le=1_048_576), Decimal] = Field(
         default=2048, description="Memory of the box."
     )
-    disk_mb: Annotated[Whole, Field(ge=64, le=1_048_576)] = Field(
+    disk_mb: Annotated[int, Field(ge=64, le=1_048_576), Decimal] = Field(
         default=4096, description="Writable layer of the box; above it the validation ends."
     )
     cpus: Annotated[float, Field(gt=0, le=256, allow_inf_nan=False)] = Field(
@@ -280,10 +281,9 @@ class Sandbox(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names = [service.name for service in self.services]
-        repeated = [name for index, name in enumerate(names) if name in names[:index]]
-        if repeated:
-            raise conflict("services", f"must not name `{repeated[0]}` twice")
+        repeated = first_repeated(service.name for service in self.services)
+        if repeated is not None:
+            raise conflict("services", f"must not name `{repeated}` twice")
         if self.services and self.build_network != "none":
             raise conflict(
                 "build_network",
@@ -347,7 +347,15 @@ class RepoConfig(Section):
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of the file, for editors."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **RepoConfig.model_json_schema(),
-    }
+    found: dict[str, Any] = _closed(RepoConfig.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+def _closed(schema: Any) -> Any:
+    """The schema with no room for names that match no pattern, which pydantic leaves open."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    return closed | {"additionalProperties": False} if "patternProperties" in closed else closed

@@ -7,9 +7,17 @@ import re
 from bot.domain.log_text import one_line
 from bot.domain.plan import Cause, Plan, Stage, StageResult, StageStatus
 
+STOPPED = "stopped after"
+"""How a plan begins its reason for a stage that the user left out (``--stage``)."""
 _COMMAND_LIMIT = 120
-_HOST = re.compile(r"(?<![\w.`-])(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w`-])")
-_COMMAND_NOT_FOUND = 127
+_HOST = re.compile(
+    r"(?<![\w.-])(?:(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}|\d{1,3}(?:\.\d{1,3}){3})"
+    r"(?::\d{1,5})?(?![\w-])"
+)
+_CODE = re.compile(r"`[^`]*`")
+_KEY_BEHIND = re.compile(r" \((?:sandbox|validation)\.\w+\)$")
+_TIMEOUT_KEY = "validation.timeout_minutes"
+COMMAND_NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 _KILLED = 128
 
@@ -31,21 +39,22 @@ def command_of(plan: Plan, result: StageResult) -> str:
 def sentence(plan: Plan, result: StageResult) -> str:
     """The reason of a stage that failed, timed out or met an error, without a full stop.
 
-    Limits are told with the plan's own numbers; for the rest the sandbox's words stand.
+    The sandbox's own words stand where it has any; what to do about it is added.
     """
     name = words(result.stage)
-    if result.status is StageStatus.ERROR:
-        return f"{name} could not be judged: {_told(result) or 'the sandbox failed'}"
+    told = _told(result)
+    if result.status is StageStatus.ERROR and result.cause is not Cause.SOURCE:
+        return f"{name} could not be judged: {told or 'the sandbox failed'}"
     if result.cause is Cause.TIMEOUT or result.status is StageStatus.TIMED_OUT:
-        return _timeout(plan, result)
+        return f"{name} timed out: {_timeout(plan, result, told)}"
     if result.cause is Cause.HOST_REFUSED:
-        return _refused(result)
-    limit = _limit(plan, result)
+        return f"{name} {_refused(told)}"
+    limit, mend = _limit(plan, result)
     if limit:
-        return f"{name} {limit}"
+        return f"{name} failed: {_KEY_BEHIND.sub('', told) or limit}; {mend}"
     if result.cause in (Cause.EXIT_CODE, None) and result.exit_code is not None:
         return f"{name} failed: {_exit(plan, result, result.exit_code)}"
-    return f"{name} failed: {_told(result) or command_of(plan, result) or 'no cause was given'}"
+    return f"{name} failed: {told or command_of(plan, result) or 'no cause was given'}"
 
 
 def _told(result: StageResult) -> str:
@@ -56,57 +65,54 @@ def _told(result: StageResult) -> str:
     return told
 
 
-def _limit(plan: Plan, result: StageResult) -> str:
-    """What was used up, and the key that gives more; empty where no limit was met."""
+def _limit(plan: Plan, result: StageResult) -> tuple[str, str]:
+    """What was used up, and the mend; both empty where no limit was met."""
     limits = plan.limits
     who = command_of(plan, result) or "it"
     match result.cause:
         case Cause.OUT_OF_MEMORY:
             return (
-                f"ran out of memory: {who} needed more than {limits.memory_mb} MB; "
-                "use less, or raise `sandbox.memory_mb`"
+                f"{who} ran out of memory: the limit is {limits.memory_mb} MB",
+                "use less, or raise `sandbox.memory_mb`",
             )
         case Cause.DISK_FULL:
             return (
-                f"filled the disk: {who} wrote more than {limits.disk_mb} MB; "
-                "write less, or raise `sandbox.disk_mb`"
+                f"{who} wrote more than {limits.disk_mb} MB to disk",
+                "write less, or raise `sandbox.disk_mb`",
             )
         case Cause.PROCESS_LIMIT:
-            return (
-                f"started too many processes: {who} met the limit of {limits.pids}; "
-                "run fewer at a time"
-            )
+            return f"{who} reached the limit of {limits.pids} processes", "run fewer at a time"
         case _:
-            return ""
+            return "", ""
 
 
-def _timeout(plan: Plan, result: StageResult) -> str:
+def _timeout(plan: Plan, result: StageResult, told: str) -> str:
+    if told:
+        mend = "; make it quicker, or raise it" if told.endswith(_TIMEOUT_KEY) else ""
+        return told.removesuffix(_TIMEOUT_KEY) + f"`{_TIMEOUT_KEY}`" + mend if mend else told
     step = plan.step(result.stage)
     own = step.timeout_seconds if step else None
-    who = command_of(plan, result) or "it"
-    took = f"{words(result.stage)} timed out: {who} was ended after {_duration(result.seconds)}"
+    ended = f"{command_of(plan, result) or 'it'} was ended after {_duration(result.seconds)}"
     if own is not None and own < plan.limits.total_seconds:
-        return f"{took}; its own limit is {_duration(own)}"
+        return f"{ended}; its own limit is {_duration(own)}"
     total = _duration(plan.limits.total_seconds)
-    return (
-        f"{took}; the whole validation may take {total}: "
-        "make it quicker, or raise `validation.timeout_minutes`"
-    )
+    whole = f"the whole validation may take {total}"
+    return f"{ended}; {whole}: make it quicker, or raise `{_TIMEOUT_KEY}`"
 
 
-def _refused(result: StageResult) -> str:
-    hosts = list(dict.fromkeys(_HOST.findall(one_line(result.reason))))
-    name = words(result.stage)
+def _refused(told: str) -> str:
+    # A command may name files that look like hosts; it stands between backticks.
+    hosts = list(dict.fromkeys(_HOST.findall(_CODE.sub("", told))))
     if not hosts:
-        return f"{name} was refused a host: {_told(result) or 'it is not on the list'}"
+        return f"was refused a host: {told or 'it is not on the list'}"
     what = "the host" if len(hosts) == 1 else "the hosts"
     them = "it" if len(hosts) == 1 else "them"
-    return f"{name} was refused {what} {_joined(hosts)}; add {them} to `sandbox.allow_hosts`"
+    return f"was refused {what} {_joined(hosts)}; add {them} to `sandbox.allow_hosts`"
 
 
 def _exit(plan: Plan, result: StageResult, code: int) -> str:
     command = command_of(plan, result) or "the command"
-    if code == _COMMAND_NOT_FOUND:
+    if code == COMMAND_NOT_FOUND:
         return f"{command} exited with {code}, a command was not found"
     if code == _NOT_EXECUTABLE:
         return f"{command} exited with {code}, a file may not be executed"

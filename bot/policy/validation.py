@@ -12,14 +12,14 @@ The rules, in order; the first that holds decides (interface: "Verdict").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from bot.domain.excerpts import ended_at
 from bot.domain.log_text import one_line
 from bot.domain.plan import Cause, Plan, Stage, StageResult, StageStatus
 from bot.domain.validations import Check, CheckState, FailureClass, Verdict
-from bot.policy.reasons import sentence, words
+from bot.policy.reasons import COMMAND_NOT_FOUND, STOPPED, sentence, words
 
 TITLE_LIMIT = 255
 """Characters of a check run's title."""
@@ -36,6 +36,7 @@ _PREPARATION = frozenset({Stage.RETRIEVE, Stage.INSTALL})
 _OF_THE_APPLICATION = frozenset(CHECK_STAGES[Check.DEPLOYMENT_SUCCESS]) | {Stage.WEB_EVALUATION}
 _DID_NOT_RUN = frozenset({StageStatus.SKIPPED, StageStatus.NOT_REACHED})
 _FAILED = frozenset({StageStatus.FAILED, StageStatus.TIMED_OUT})
+_CONFIGURED_CAUSES = frozenset({Cause.HOST_REFUSED, Cause.CONFIGURATION, Cause.SOURCE})
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,15 @@ class ValidationFacts:
     """All that the verdict is made of.
 
     ``stages`` are the results of the stages that were reached. ``fault`` is a sentence where the
-    machine or the sandbox failed. ``missing_secrets`` are the names of secrets that the plan's
-    steps want and nobody gave.
+    machine or the sandbox failed. ``missing_secrets`` are the configured secrets that nobody
+    gave, each with the names of the stages that want it.
     """
 
     plan: Plan
     stages: tuple[StageResult, ...] = ()
     cancelled: bool = False
     fault: str | None = None
-    missing_secrets: frozenset[str] = frozenset()
+    missing_secrets: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def decide(facts: ValidationFacts) -> VerdictDecision:
         reason=reason,
         title=_title(verdict, reason, checks),
         failure_class=failure_class,
-        stages=stages,
+        stages=tuple(_with_reason(facts.plan, result) for result in stages),
         checks=checks,
         not_verified=_not_verified(facts.plan, stages),
     )
@@ -91,21 +92,28 @@ def decide(facts: ValidationFacts) -> VerdictDecision:
 
 
 def _completed(facts: ValidationFacts) -> tuple[StageResult, ...]:
-    """A result for every stage, in order; each that did not pass has its reason."""
+    """A result for every stage, in order."""
     reached = {result.stage: result for result in facts.stages}
     ended = ended_at(facts.stages)
     ending = _ending(facts, ended)
+    source = reached.get(Stage.RETRIEVE)
+    known = source is not None and source.status is StageStatus.PASSED
     completed = []
     for stage in Stage:
         result = reached.get(stage)
         if result is None:
-            status, reason = _unreached(facts.plan, stage, ending)
+            status, reason = _unreached(facts.plan, stage, ending, known=known)
             result = StageResult(stage, status, reason)
-        elif result is ended and not result.reason:
-            said = sentence(facts.plan, result).removeprefix(f"{words(stage)} ")
-            result = replace(result, reason=said)
         completed.append(result)
     return tuple(completed)
+
+
+def _with_reason(plan: Plan, result: StageResult) -> StageResult:
+    """A result that says why it did not pass, without what stands beside it in the report."""
+    if result.reason or result.status in _DID_NOT_RUN | {StageStatus.PASSED}:
+        return result
+    said = sentence(plan, result).removeprefix(f"{words(result.stage)} ")
+    return replace(result, reason=said.removeprefix("failed: ").removeprefix("timed out: "))
 
 
 def _ending(facts: ValidationFacts, ended: StageResult | None) -> str:
@@ -117,20 +125,21 @@ def _ending(facts: ValidationFacts, ended: StageResult | None) -> str:
     return "the sandbox failed"
 
 
-def _unreached(plan: Plan, stage: Stage, ending: str) -> tuple[StageStatus, str]:
+def _unreached(plan: Plan, stage: Stage, ending: str, *, known: bool) -> tuple[StageStatus, str]:
+    """How a stage without a result stands; before the plan was made it is not ``known``."""
     if stage in plan.skipped:
         return StageStatus.SKIPPED, plan.skipped[stage]
-    if not _planned(plan, stage):
+    if not _planned(plan, stage) and known:
         return StageStatus.SKIPPED, "nothing to do"
     if not plan.wants(stage):
-        return StageStatus.SKIPPED, f"stopped after {_stop(plan)}, as asked"
+        return StageStatus.SKIPPED, f"{STOPPED} {_stop(plan)}, as asked"
     return StageStatus.NOT_REACHED, ending
 
 
 def _planned(plan: Plan, stage: Stage) -> bool:
-    """Whether the plan has something to do in a stage, wherever the user stops it."""
+    """Whether there is something to do in a stage, though the user may stop before it."""
     if stage in plan.skipped:
-        return False
+        return not plan.wants(stage) and plan.skipped[stage].startswith(STOPPED)
     if stage in (Stage.INSTALL, Stage.BUILD, Stage.TEST, Stage.START):
         return plan.step(stage) is not None
     if stage in (Stage.HEALTH, Stage.PORTS, Stage.STABILITY):
@@ -148,7 +157,7 @@ def _check(plan: Plan, stages: tuple[StageResult, ...], check: Check) -> CheckSt
         result
         for result in stages
         if result.stage in CHECK_STAGES[check]
-        and (result.status not in _DID_NOT_RUN or _planned(plan, result.stage))
+        and (result.status is not StageStatus.SKIPPED or _planned(plan, result.stage))
     ]
     if not mine:
         return CheckState.NOT_APPLICABLE
@@ -177,12 +186,14 @@ def _judged(
         return Verdict.FAILED, sentence(facts.plan, failed), _class(facts, failed)
     fault = _fault(facts, stages)
     if fault:
-        return Verdict.ERROR, fault, FailureClass.INFRASTRUCTURE
+        source = any(result.cause is Cause.SOURCE for result in ran)
+        to = FailureClass.CONFIGURATION if source else FailureClass.INFRASTRUCTURE
+        return Verdict.ERROR, fault, to
     missing = _missing(facts.plan, stages, checks)
     if missing:
         return Verdict.FAILED, missing, FailureClass.INCONCLUSIVE
     passed = [words(result.stage) for result in ran if result.stage not in _PREPARATION]
-    stopped = f"; stopped after {_stop(facts.plan)}, as asked" if facts.plan.stop_after else ""
+    stopped = f"; {STOPPED} {_stop(facts.plan)}, as asked" if facts.plan.stop_after else ""
     if not passed:
         return Verdict.NEUTRAL, f"nothing to run beyond install{stopped}", None
     return Verdict.PASSED, f"{_joined(passed)} passed{stopped}", None
@@ -197,7 +208,7 @@ def _cancelled(ran: list[StageResult]) -> str:
 
 def _fault(facts: ValidationFacts, stages: tuple[StageResult, ...]) -> str:
     """What of ours kept the validation from being judged; empty where nothing did."""
-    error = next((result for result in stages if _is_ours(result)), None)
+    error = next((result for result in stages if _is_no_judgement(result)), None)
     if error is not None:
         return sentence(facts.plan, error)
     if facts.fault is not None:
@@ -207,7 +218,7 @@ def _fault(facts: ValidationFacts, stages: tuple[StageResult, ...]) -> str:
     return f"the sandbox gave no result for {words(silent.stage)}" if silent else ""
 
 
-def _is_ours(result: StageResult) -> bool:
+def _is_no_judgement(result: StageResult) -> bool:
     """An error, or a stage that our own fault kept from running."""
     ours = result.cause is Cause.INFRASTRUCTURE and result.status in _DID_NOT_RUN
     return ours or result.status is StageStatus.ERROR
@@ -239,20 +250,23 @@ def _missing(
 def _wants_missing_secret(facts: ValidationFacts, result: StageResult) -> bool:
     """Whether the stage, or the application that it looks at, lacked a secret that it names."""
     stage = Stage.START if result.stage in _OF_THE_APPLICATION else result.stage
-    step = facts.plan.step(stage)
-    return step is not None and not facts.missing_secrets.isdisjoint(step.secrets)
+    return any(stage.value in stages for stages in facts.missing_secrets.values())
 
 
 Rule = Callable[[ValidationFacts, StageResult], bool]
 
 CLASS_RULES: tuple[tuple[Rule, FailureClass], ...] = (
+    (
+        lambda facts, result: not facts.plan.trusted and _wants_missing_secret(facts, result),
+        FailureClass.UNTRUSTED_FORK,
+    ),
     (_wants_missing_secret, FailureClass.MISSING_SECRET),
     (
-        lambda _, r: r.cause in (Cause.HOST_REFUSED, Cause.CONFIGURATION, Cause.SOURCE),
+        lambda _, result: result.cause in _CONFIGURED_CAUSES,
         FailureClass.CONFIGURATION,
     ),
-    (lambda _, r: r.exit_code == 127, FailureClass.CONFIGURATION),  # a tool that is not there
-    (lambda _, r: r.stage is Stage.INSTALL, FailureClass.DEPENDENCY),
+    (lambda _, result: result.exit_code == COMMAND_NOT_FOUND, FailureClass.CONFIGURATION),
+    (lambda _, result: result.stage is Stage.INSTALL, FailureClass.DEPENDENCY),
 )
 """Whose failure it is: the first rule that holds, else the code's."""
 
@@ -281,15 +295,17 @@ def _title(verdict: Verdict, reason: str, checks: Mapping[Check, CheckState]) ->
 
 def _not_verified(plan: Plan, stages: tuple[StageResult, ...]) -> tuple[str, ...]:
     """The plan's own lines, then one for each stage beyond install that did not run."""
-    said = {line.split(":")[0].strip().lower().replace("_", " ") for line in plan.not_verified}
+    told = [one_line(line).partition(": ") for line in plan.not_verified]
+    names = {name.lower().replace("_", " ") for name, _, _ in told}
+    reasons = {reason for _, _, reason in told}
     lines: dict[str, list[str]] = {}
     for result in stages:
         name = words(result.stage)
-        if result.stage in _PREPARATION or name in said:
+        if result.stage in _PREPARATION or name in names or one_line(result.reason) in reasons:
             continue
         if result.status in _DID_NOT_RUN:
             lines.setdefault(_why_not(result), []).append(name)
-    return (*plan.not_verified, *(f"{', '.join(names)}: {why}" for why, names in lines.items()))
+    return (*plan.not_verified, *(f"{', '.join(idle)}: {why}" for why, idle in lines.items()))
 
 
 def _why_not(result: StageResult) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from bot.domain.config_parser import ParsedConfig, parse
@@ -42,6 +42,8 @@ from bot.ports.source import Source, SourceProblem, Tree
 
 WORTH_KEEPING_SECONDS = 2.0
 """An install that is quicker than this is not worth a snapshot."""
+
+KEEPING = "keeping the installed dependencies for the next time (Ctrl-C skips)"
 
 FINAL_STATUS: Mapping[Verdict, ValidationStatus] = {
     Verdict.PASSED: ValidationStatus.COMPLETED,
@@ -84,6 +86,7 @@ class Course:
     stages: list[StageResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     paths: frozenset[str] = frozenset()
+    missing_secrets: Mapping[str, Collection[str]] = field(default_factory=dict)
     under_way: StageStarted | None = None
     fault: str | None = None
     cancelled: bool = False
@@ -181,6 +184,7 @@ class ValidationPipeline:
         course.notes.extend(tree.notes)
         course.paths = frozenset(entry.path for entry in tree.entries)
         course.plan = await self._plan(course, tree)
+        course.notes.extend(course.plan.notes)
         if course.plan.wants(Stage.RETRIEVE):
             reason = f"{len(course.paths)} files of {tree.head_sha[:12]}"
             result = StageResult(Stage.RETRIEVE, StageStatus.PASSED, reason, seconds=seconds)
@@ -199,6 +203,11 @@ class ValidationPipeline:
             if (content := await tree.read(path)) is not None
         }
         request = course.request
+        course.missing_secrets = {
+            name: steps
+            for name, steps in parsed.config.deployment.secrets.items()
+            if not request.trusted or name not in request.secrets
+        }
         return make_plan(
             parsed,
             detect(files, course.paths),
@@ -240,10 +249,14 @@ class ValidationPipeline:
         worth = install is not None and install.status is StageStatus.PASSED
         if install is None or not worth or install.seconds < WORTH_KEEPING_SECONDS:
             return
-        if course.environment is None or course.fault or course.cancelled:
+        environment = course.environment
+        if environment is None or environment.snapshot_hit or not environment.snapshot_key:
+            return
+        if course.fault or course.cancelled:
             return
         try:
-            await self._sandbox.keep_snapshot(course.environment, tree)
+            await course.emit(StageNote(Stage.INSTALL, KEEPING))
+            await self._sandbox.keep_snapshot(environment, tree)
         except SandboxUnavailable:
             return  # a snapshot is a convenience; the next validation installs once more
         except asyncio.CancelledError:
@@ -259,16 +272,14 @@ class ValidationPipeline:
         _carry_on()
 
     async def _conclude(self, course: Course) -> ValidationResult:
-        plan, request = course.plan, course.request
+        plan = course.plan
         decision = decide(
             ValidationFacts(
                 plan=plan,
                 stages=tuple(course.stages),
                 cancelled=course.cancelled,
                 fault=course.fault,
-                missing_secrets=frozenset(
-                    name for step in plan.steps for name in step.secrets
-                ).difference(request.secrets),
+                missing_secrets=course.missing_secrets,
             )
         )
         course.go(FINAL_STATUS[decision.verdict])

@@ -3,7 +3,7 @@
 # The policy comes by variables, lists one item a line: EGRESS_POLICY (registries or internet),
 # EGRESS_HOSTS, EGRESS_INDEX_HOSTS, EGRESS_INDEX_PORTS, EGRESS_REFUSED_ADDRESSES.
 # Prints `ready` when it takes connections, and then a line for each request:
-# `refused CLIENT SQUID-RESULT HOST`, where the result of a refusal begins with TCP_DENIED.
+# `request CLIENT RESULT HOST PORT`, where the result of a refusal begins with TCP_DENIED.
 set -eu
 
 run=/tmp/egress

@@ -16,6 +16,7 @@ A line that is no such message ends it with status 2.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import sys
@@ -68,25 +69,33 @@ def parse(line: bytes) -> Message:
     return message
 
 
-async def perform(message: Message) -> None:
-    """Carry out an action and send its end. Only the end of the program stops it from that."""
+def begin(message: Message) -> asyncio.Task[Message] | None:
+    """Start an action, whose end is sent when it comes, cancelled or not."""
     number = message.get("id")
     verb = VERBS.get(str(message.get("verb")))
     if verb is None:
-        return send({"type": "end", "id": number, "error": "no such verb"})
+        send({"type": "end", "id": number, "error": "no such verb"})
+        return None
 
     def say(text: str) -> None:
         send({"type": "event", "id": number, "text": text[:2000]})
 
-    try:
-        result = await verb(message, say)
-    except asyncio.CancelledError:
-        return send({"type": "end", "id": number, "error": "cancelled"})
-    except Exception as fault:  # noqa: BLE001 — whatever the application made us stumble over
-        return send(
-            {"type": "end", "id": number, "error": f"{type(fault).__name__}: {fault}"[:500]}
-        )
-    return send({"type": "end", "id": number, "result": result})
+    async def perform() -> Message:
+        return await verb(message, say)
+
+    task = asyncio.create_task(perform())
+    task.add_done_callback(functools.partial(finish, number))
+    return task
+
+
+def finish(number: Any, task: asyncio.Task[Message]) -> None:
+    """Send an action's end."""
+    if task.cancelled():
+        send({"type": "end", "id": number, "error": "cancelled"})
+    elif fault := task.exception():  # whatever the application made us stumble over
+        send({"type": "end", "id": number, "error": f"{type(fault).__name__}: {fault}"[:500]})
+    else:
+        send({"type": "end", "id": number, "result": task.result()})
 
 
 async def standard_input() -> asyncio.StreamReader:
@@ -102,7 +111,7 @@ async def serve() -> int:
     """Read messages until the input ends; the program's exit status."""
     reader = await standard_input()
     send({"type": "hello", "protocol": PROTOCOL})
-    running: asyncio.Task[None] | None = None
+    running: asyncio.Task[Message] | None = None
     while True:
         try:
             line = await reader.readline()
@@ -119,7 +128,7 @@ async def serve() -> int:
         elif busy:
             send({"type": "end", "id": message.get("id"), "error": "busy"})
         else:
-            running = asyncio.create_task(perform(message))
+            running = begin(message)
 
 
 def main() -> None:

@@ -97,7 +97,7 @@ async def _head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
         size += len(line)
         if size > HEAD_LIMIT:
             raise NoAnswer("the answer's head is too long")
-        name, _, value = line.decode("latin-1").partition(":")
+        name, _, value = line.decode("utf-8", "replace").partition(":")
         headers.setdefault(name.strip().lower(), value.strip())
     return int(code), headers
 

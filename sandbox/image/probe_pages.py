@@ -78,6 +78,8 @@ UNWELL = {"error", "unhealthy", "fail", "failed", "failing", "down", "critical",
 STATE_KEYS = ("status", "state", "health")
 YES_NO_KEYS = ("healthy", "ok", "alive", "ready")
 
+UNSEEN = (("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>"))
+
 
 def error_page(status: int, content_type: str, body: str) -> str | None:
     """What kind of error page this is, as ``a …``; None for a page that looks well.
@@ -121,6 +123,7 @@ def _error_in_html(lowered: str) -> str | None:
     for name, parts in SIGNATURES:
         if all(part in page for part in parts):
             return name
+    page = markup(page)
     text = visible_text(page)
     trace = _trace_at_start(text)
     if trace:
@@ -158,28 +161,23 @@ def first_element(page: str, name: str) -> str:
     return page[opened + 1 : end] if 0 <= opened < end else ""
 
 
-def visible_text(page: str) -> str:
-    """The text between a page's tags, without scripts and styles; ``page`` is in lower case."""
+def markup(page: str) -> str:
+    """A page without its scripts, styles and comments; ``page`` is in lower case."""
     parts: list[str] = []
-    at = 0
-    while at < len(page):
-        opened = page.find("<", at)
-        if opened < 0:
-            parts.append(page[at:])
-            break
-        parts.append(page[at:opened])
-        at = _behind(page, opened)
-        parts.append(" ")
-    return "".join(parts).strip()
+    at = kept = 0
+    while (at := page.find("<", at)) >= 0:
+        closing = next((end for start, end in UNSEEN if page.startswith(start, at)), "")
+        if not closing:
+            at += 1
+            continue
+        parts.append(page[kept:at])
+        end = page.find(closing, at)
+        at = kept = len(page) if end < 0 else end + len(closing)
+    parts.append(page[kept:])
+    return " ".join(parts)
 
 
-def _behind(page: str, opened: int) -> int:
-    """Where the text goes on after the tag (or comment, script, style) at ``opened``."""
-    for start, end in (("<!--", "-->"), ("<script", "</script"), ("<style", "</style")):
-        if page.startswith(start, opened):
-            opened = page.find(end, opened)
-            if opened < 0:
-                return len(page)
-            break
-    closed = page.find(">", opened)
-    return len(page) if closed < 0 else closed + 1
+def visible_text(page: str) -> str:
+    """The text between the tags of a page's ``markup``."""
+    first, *rest = page.split("<")
+    return " ".join([first, *(text.partition(">")[2] for text in rest)]).strip()

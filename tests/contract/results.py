@@ -1,4 +1,4 @@
-"""Results of validations as they really come out of the rules, for the tests of what people read."""
+"""Results of validations as they come out of the rules, for the tests of what people read."""
 
 from __future__ import annotations
 
@@ -116,20 +116,21 @@ def result(
     )
 
 
-BUILD_LOG = """
+CYAN, YELLOW, RED, GREY, INVERSE, OFF = (f"\x1b[{n}m" for n in (96, 93, 91, 90, 7, 0))
+BUILD_LOG = f"""
 > shop@1.0.0 build
 > tsc --noEmit && vite build
 
-\x1b[96msrc/app.ts\x1b[0m:\x1b[93m3\x1b[0m:\x1b[93m7\x1b[0m - \x1b[91merror\x1b[0m\x1b[90m TS2322: \x1b[0m\
+{CYAN}src/app.ts{OFF}:{YELLOW}3{OFF}:{YELLOW}7{OFF} - {RED}error{OFF}{GREY} TS2322: {OFF}\
 Type 'string' is not assignable to type 'number'.
 
-\x1b[7m3\x1b[0m const total: number = "three";
-        \x1b[91m~~~~~\x1b[0m
+{INVERSE}3{OFF} const total: number = "three";
+        {RED}~~~~~{OFF}
 
-\x1b[96msrc/total.ts\x1b[0m:\x1b[93m12\x1b[0m:\x1b[93m22\x1b[0m - \x1b[91merror\x1b[0m\x1b[90m TS2551: \x1b[0m\
+{CYAN}src/total.ts{OFF}:{YELLOW}12{OFF}:{YELLOW}22{OFF} - {RED}error{OFF}{GREY} TS2551: {OFF}\
 Property 'lenght' does not exist on type 'Item[]'. Did you mean 'length'?
 
-\x1b[7m12\x1b[0m   return items.lenght;
+{INVERSE}12{OFF}   return items.lenght;
 
 Found 2 errors in 2 files.
 """
@@ -180,7 +181,10 @@ def samples() -> Mapping[str, ValidationResult]:
                 Stage.INSTALL,
                 Cause.HOST_REFUSED,
                 exit_code=1,
-                reason="the step tried to reach downloads.example.com",
+                reason=(
+                    "`npm ci` exited with 1; it tried to reach downloads.example.com, which the "
+                    "sandbox refuses: add it to `sandbox.allow_hosts`"
+                ),
                 log="npm error network request to https://downloads.example.com/a.tgz failed\n",
             ),
         ),

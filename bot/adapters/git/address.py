@@ -165,6 +165,8 @@ def shown(name: str) -> str:
 
 def _from_url(url: re.Match[str]) -> Remote | LocalPath:
     scheme, path = url["scheme"].lower(), url["path"] or ""
+    if "\\" in url[0]:
+        raise Refused("it has a backslash in it, which programs read differently")
     if scheme == "file":
         if url["host"] not in ("", "localhost") or not path:
             raise Refused("a file:// address must be a path of this machine")
@@ -207,9 +209,9 @@ def _resolved(origin: Remote, address: str) -> str:
     while address.startswith(("./", "../")):
         step, _, address = address.partition("/")
         if step == "..":
+            if not any(parts):
+                raise Refused("its address leads out of the host's repositories")
             parts.pop()
-        if not any(parts):
-            raise Refused("its address leads out of the host's repositories")
     rest = address.rstrip("/")
     if not rest or ".." in rest.split("/") or " " in rest or _CONTROL.search(rest):
         raise Refused("its address leads nowhere")

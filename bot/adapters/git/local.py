@@ -28,6 +28,9 @@ from bot.ports.source import SourceProblem
 # How the user's repository sees files: without these, files would seem changed that are not.
 _VIEW = ("core.filemode", "core.symlinks", "core.autocrlf", "core.eol")
 
+# The extension that says so, without content: gitformat-index(5).
+_SPARSE = b"sdir\0\0\0\0"
+
 # A plain folder is a commit that is the same each time. Not 1970: zip, and so wheels, cannot.
 _FIXED = {
     f"GIT_{who}_{what}": value
@@ -106,6 +109,8 @@ class LocalFolders:
         )
         if outcome.code == 0:
             return outcome.output.decode("ascii").strip()
+        if outcome.complaint:  # it is silent where only the revision is unknown
+            raise SourceProblem(f"Git cannot read {path}: {brief(outcome.complaint)}.")
         if ref is None:
             raise SourceProblem(f"{path} has no commit yet: make one with `git commit`.")
         names = await repository.run(
@@ -118,13 +123,17 @@ class LocalFolders:
         self, repository: Repository, found: LocalRepository, top: Path, commit: str
     ) -> Taken:
         """HEAD with the changes of tracked files, staged or not."""
-        await asyncio.to_thread(_copy_index, found, repository.directory)
+        is_sparse = await asyncio.to_thread(_copy_index, found, repository.directory)
         view = {name: value for name in _VIEW if (value := await _setting(self._git, found, name))}
         call = Call(top, {"GIT_WORK_TREE": str(top)}, view)
         present, gone = await self._tracked(repository, call, top)
-        await _update_index(repository, call, present, "--ignore-skip-worktree-entries", "--remove")
-        await _update_index(repository, call, gone, "--force-remove")
-        tree = (await repository.must("write-tree", call=call)).decode("ascii").strip()
+        # Git renews the time of an object that it would write anew, borrowed or not: so what writes
+        # borrows nothing. A sparse index alone cannot be read without the user's trees.
+        writing = repository if is_sparse else Repository(self._git, repository.directory)
+        await _update_index(writing, call, present, "--ignore-skip-worktree-entries", "--remove")
+        await _update_index(writing, call, gone, "--force-remove")
+        written = await writing.must("write-tree", "--missing-ok", call=call)
+        tree = written.decode("ascii").strip()
         changed = fields(
             await repository.must(
                 "diff-tree", "-r", "-z", "--name-only", "--no-renames", commit, tree
@@ -215,11 +224,17 @@ def _existing_folder(path: str) -> Path:
     return place.resolve()
 
 
-def _copy_index(found: LocalRepository, directory: Path) -> None:
-    """The index, with its times (they tell git what cannot have changed), and its shared part."""
+def _copy_index(found: LocalRepository, directory: Path) -> bool:
+    """The index, with its times (they tell git what cannot have changed), and its shared part.
+
+    Says whether it is sparse: whether it has trees in the place of their files.
+    """
+    is_sparse = False
     for source in (found.directory / "index", *found.directory.glob("sharedindex.*")):
         if source.is_file():
-            shutil.copy2(source, directory / source.name)
+            copied = Path(shutil.copy2(source, directory / source.name))
+            is_sparse = is_sparse or _SPARSE in copied.read_bytes()
+    return is_sparse
 
 
 def _split_by_symlinks(top: Path, paths: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -124,7 +124,9 @@ class GitSource:
             async with asyncio.timeout(self._bounds.seconds):
                 if isinstance(place, LocalPath):
                     return await opening.local(place, ref)
-                return await opening.remote(place, ref, self._authorization)
+                tree = await opening.remote(place, ref, self._authorization)
+                await opening.check_size()
+                return tree
         except TimeoutError:
             raise SourceProblem(
                 f"The code was not here within {self._bounds.seconds:g} seconds.", ours=True
@@ -151,9 +153,15 @@ class _Opening:
         """Stop git when the folder grows above its bound: fetching has no such option."""
         while await asyncio.to_thread(size_of, self.folder) <= self.bounds.fetched_bytes:
             await self.clock.sleep(_LOOK_SECONDS)
-        self.git.stop(
-            f"The repository takes more than {self.bounds.fetched_bytes // 1024**2:,} MB to fetch."
-        )
+        self.git.stop(self._too_large())
+
+    async def check_size(self) -> None:
+        """What was quicker than the watch is too large all the same."""
+        if await asyncio.to_thread(size_of, self.folder) > self.bounds.fetched_bytes:
+            raise SourceProblem(self._too_large())
+
+    def _too_large(self) -> str:
+        return f"The repository takes more than {self.bounds.fetched_bytes // 1024**2:,} MB."
 
     async def local(self, place: LocalPath, ref: str | None) -> GitTree:
         await self._check_version()

@@ -51,7 +51,8 @@ def _stack(tree: Tree, hints: Hints) -> Detected:
     static = detect_static(tree)
     if found is None:
         return static or Detected(missing=NOTHING)
-    if found.start is None and not found.build and not found.needs_image and static:
+    pages = tree.has("index.html") or tree.has("public/index.html")
+    if static and pages and not (found.start or found.build or found.needs_image):
         return _serving(found, static)
     return found
 

@@ -152,12 +152,12 @@ class _Project:
 
     def _started_by(self, script: str) -> _Start:
         """The script ``start``; a development server is told to listen on 127.0.0.1."""
-        arguments, port = "", None
-        if self.framework is ANGULAR and ANGULAR.is_development(script):
+        framework, arguments, port = self.framework, "", None
+        development = framework is not None and framework.is_development(script)
+        if framework is ANGULAR and development:
             arguments, port = ANGULAR_ARGUMENTS, ANGULAR.port
-        elif self.framework and self.framework.package == "vite":
-            if self.framework.is_development(script) or "vite preview" in script:
-                arguments, port = self.framework.arguments, self.framework.port
+        elif framework and framework.arguments and (development or " preview" in script):
+            arguments, port = framework.arguments, framework.port
         command = Found(self.tool.script("start", arguments), "package.json")
         path = self._program_of(script)
         return _Start(

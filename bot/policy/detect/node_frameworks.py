@@ -38,7 +38,9 @@ _ASTRO = "--host 127.0.0.1 --port 4321"
 _VITE_DEVELOPMENT = r"vite(?: dev| serve)?(?! build| preview)"
 
 FRAMEWORKS = (
-    Framework("next", "Next.js", 3000, "next(?: dev)?(?! start| build)", serve="next start -p 3000"),
+    Framework(
+        "next", "Next.js", 3000, "next(?: dev)?(?! start| build)", serve="next start -p 3000"
+    ),
     Framework("nuxt", "Nuxt", 3000, "nuxt(?:i)?(?: dev)", serve="node .output/server/index.mjs"),
     Framework(
         "astro", "Astro", 4321, "astro(?: dev)?(?! build| preview)", "dist",

@@ -10,8 +10,8 @@ from bot.policy.detect.python_web import find_web_application
 from bot.policy.detect.tree import Tree, table
 
 _MANIFESTS = (
-    "requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "manage.py", "requirements/base.txt",
-    "setup.cfg",
+    "requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "manage.py",
+    "requirements/base.txt",
 )  # fmt: skip
 _TEST_FILE = re.compile(r"(?:.*/)?(?:test_[^/]*|[^/]*_test|tests)\.py")
 _NO_START = (
@@ -27,11 +27,7 @@ def detect_python(tree: Tree) -> Detected | None:
     if web is None and tree.first(*_MANIFESTS) is None:
         return None
     test, missing_test = _test(tree, found)
-    missing_start = Missing("start_command", _NO_START)
-    if web is not None:
-        gaps = (missing_test, web.missing)
-    else:
-        gaps = (missing_test, missing_start)
+    gaps = (missing_test, web.missing if web else Missing("start_command", _NO_START))
     return Detected(
         stack=f"Python ({web.framework})" if web else "Python",
         install=found.install,
@@ -48,7 +44,7 @@ def detect_python(tree: Tree) -> Detected | None:
 
 
 def _test(tree: Tree, found: Dependencies) -> tuple[Found[str] | None, Missing | None]:
-    """pytest where it is a dependency, else Django's runner, else unittest's."""
+    """The runner: pytest where it is a dependency, else Django's, else unittest's."""
     tests = sorted(it for it in tree.paths if _TEST_FILE.fullmatch(it))
     configured = _pytest_configuration(tree)
     if "pytest" in found.names and tests:
@@ -61,7 +57,8 @@ def _test(tree: Tree, found: Dependencies) -> tuple[Found[str] | None, Missing |
         return None, Missing("test_command", sentence)
     if tree.has("manage.py") and tests:
         return Found("python3 manage.py test", "manage.py"), None
-    for path in tests:
+    # Django's own tests of a reusable application need settings that only its author knows.
+    for path in tests if "django" not in found.names else ():
         if re.search(
             r"^\s*(?:import unittest|from unittest import)", tree.text(path), re.MULTILINE
         ):
@@ -90,7 +87,7 @@ def _pytest_configuration(tree: Tree) -> str | None:
 
 
 def _discover(tree: Tree, path: str) -> str:
-    """unittest's discovery in the folder of a test file."""
+    """Discovery of unittest in the folder of a test file."""
     folder = path.rpartition("/")[0]
     if not folder:
         return "python3 -m unittest discover"

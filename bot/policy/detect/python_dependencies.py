@@ -43,7 +43,7 @@ class Dependencies:
 
 def dependencies(tree: Tree) -> Dependencies:
     """Requirements files first, then the project as a package, then its bare dependencies."""
-    files = [it for it in (tree.first(*_REQUIREMENTS), *map(tree.first, _TEST_REQUIREMENTS)) if it]
+    files = [it for it in (tree.first(*_REQUIREMENTS), *_for_tests(tree)) if it]
     commands, origins = [], list(files)
     if files:
         commands.append(f"{PIP} {' '.join(f'-r {path}' for path in files)}")
@@ -69,6 +69,12 @@ def dependencies(tree: Tree) -> Dependencies:
     )
 
 
+def _for_tests(tree: Tree) -> list[str]:
+    """The requirements files that name pytest, else all that are for development."""
+    found = [path for path in _TEST_REQUIREMENTS if tree.has(path)]
+    return [it for it in found if re.search(r"(?m)^pytest\b", tree.text(it))] or found
+
+
 def requirement_lines(text: str) -> list[str]:
     """The requirements of a requirements file, without comments and continued lines."""
     joined = re.sub(r"\\\r?\n", " ", text)
@@ -83,7 +89,7 @@ def distribution(requirement: str) -> str:
 
 
 def _is_pinned(line: str) -> bool:
-    return line.startswith("-") and not _is_local(line) or "==" in line
+    return "==" in line or (line.startswith("-") and not _is_local(line))
 
 
 def _is_local(line: str) -> bool:

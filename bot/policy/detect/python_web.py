@@ -103,7 +103,7 @@ def _object(
         port = 5000
         plain = variable in {"app", "application", "create_app()", "make_app()"}
         target = module if plain else f"{module}:{variable}"
-        command = f"python3 -m flask --app {_quoted(target)} run --host 127.0.0.1 --port {port}"
+        command = f"python3 -m flask --app {target} run --host 127.0.0.1 --port {port}"
     if not served:
         sentence = (
             f"{path} holds a {framework} application, but no server for it (uvicorn) is among the "
@@ -119,11 +119,6 @@ def _object(
         Found(health or "/", path if health else "nothing else is known"),
         "/" if health else other_route(source) or documentation,
     )
-
-
-def _quoted(target: str) -> str:
-    """A module and variable, quoted where the variable is a call."""
-    return f"'{target}'" if "(" in target else target
 
 
 def _fastapi_standard(tree: Tree) -> bool:

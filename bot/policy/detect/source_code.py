@@ -7,8 +7,7 @@ import re
 _PORTS = tuple(
     re.compile(pattern, re.MULTILINE)
     for pattern in (
-        r"(?:env\.PORT|env\[.PORT.\]|environ\.get\(.PORT.|getenv\(.PORT.)\s*(?:\|\||\?\?|,)"
-        r"\s*['\"]?(\d{2,5})\b",
+        r"(?:env\.PORT|\[.PORT.\]|(?:\.get|getenv)\(.PORT.)\s*(?:\|\||\?\?|,)\s*['\"]?(\d{2,5})\b",
         r"\.listen\(\s*(?:\{\s*port\s*:\s*)?['\"]?(\d{2,5})\b",
         r"\b[Pp](?:ort|ORT)\s*(?::\s*(?:int|number)\s*)?[:=]\s*['\"]?(\d{2,5})\b",
         r"ListenAndServe\(\s*\"[^\"]*:(\d{2,5})\"",

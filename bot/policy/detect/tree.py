@@ -75,7 +75,7 @@ INTERESTING = (
     "src/server.*", "src/app.*", "src/index.*", "src/main.*", "server/*.js", "server/*.ts",
     "*.py", "*/urls.py", "*/__init__.py", "*/app.py", "*/main.py", "*/wsgi.py",
     "src/*/__init__.py", "src/*/app.py", "src/*/main.py", "src/*/wsgi.py",
-    "tests/test_*.py", "test/test_*.py", "*.js", "*.mjs", "*.cjs",
+    "tests/test_*.py", "test/test_*.py", "*.js", "*.mjs", "*.cjs", "*/*.py", "src/*/*.py",
 )  # fmt: skip
 """Globs over whole paths, the most telling first; ``*`` stays within one folder."""
 

@@ -1,0 +1,141 @@
+"""The sample's git repository: a shopping list on ``main``, and a branch for each change of it.
+
+``sample/`` is the application, ``sample_changes/`` the difference that each branch makes. The
+commits are the same ones on every machine: names, times, modes and settings are fixed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.plan import Stage
+from bot.domain.problems import UserProblem
+from bot.domain.validations import Verdict
+
+SAMPLE = Path(__file__).parent / "sample"
+CHANGES = Path(__file__).parent / "sample_changes"
+MAIN = "main"
+
+# What a developer's own build of the sample leaves in its folder.
+_MADE = ("node_modules", "dist")
+
+# Nothing of the caller's environment is taken over: no repository that GIT_DIR names, and no home,
+# where git would look for a user's attributes and ignored names.
+_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "Demo",
+    "GIT_AUTHOR_EMAIL": "demo@example.com",
+    "GIT_COMMITTER_NAME": "Demo",
+    "GIT_COMMITTER_EMAIL": "demo@example.com",
+}
+
+
+@dataclass(frozen=True)
+class SampleBranch:
+    """A branch, and what a validation of it must find.
+
+    ``expected_stage`` is the stage that ends the validation, None where all of them pass.
+    """
+
+    name: str
+    sha: str
+    expected_verdict: Verdict
+    expected_stage: Stage | None
+    title: str
+
+
+@dataclass(frozen=True)
+class SampleRepository:
+    """The repository, ``main`` checked out, and its branches, ``main`` first."""
+
+    path: Path
+    branches: tuple[SampleBranch, ...]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """One commit to make: its branch, title and time, and what a validation must find."""
+
+    branch: str
+    title: str
+    at: str
+    verdict: Verdict = Verdict.PASSED
+    stage: Stage | None = None
+
+
+_FIRST = _Change(MAIN, "Write down what to buy and what it costs", "2026-01-05T09:00:00+00:00")
+_LATER = (
+    _Change("add-quantities", "Say how many of each", "2026-01-05T10:00:00+00:00"),
+    _Change(
+        "typo-in-total",
+        "Leave what is in the basket out of the total",
+        "2026-01-05T11:00:00+00:00",
+        Verdict.FAILED,
+        Stage.BUILD,
+    ),
+)
+
+
+async def build_repository(folder: Path) -> SampleRepository:
+    """Make the repository in ``folder``, which need not exist but must be empty.
+
+    Raises UserProblem where git is missing, FileExistsError where ``folder`` holds something.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty")
+    # Without modes: an owner may have tightened or widened those of the installed files.
+    shutil.copytree(
+        SAMPLE,
+        folder,
+        ignore=shutil.ignore_patterns(*_MADE),
+        copy_function=shutil.copyfile,
+        dirs_exist_ok=True,
+    )
+    await _git(folder, "init", "--template=", f"--initial-branch={MAIN}", "--object-format=sha1")
+    branches = [await _commit(folder, _FIRST)]
+    for change in _LATER:
+        await _git(folder, "switch", "--create", change.branch, MAIN)
+        await _git(folder, "apply", str(CHANGES / f"{change.branch}.patch"))
+        branches.append(await _commit(folder, change))
+    await _git(folder, "switch", MAIN)
+    return SampleRepository(folder, tuple(branches))
+
+
+async def _commit(folder: Path, change: _Change) -> SampleBranch:
+    """Commit all that the folder holds, on the branch that is checked out."""
+    await _git(folder, "add", "--all")
+    await _git(folder, "commit", f"--message={change.title}", at=change.at)
+    sha = await _git(folder, "rev-parse", "--verify", "HEAD")
+    return SampleBranch(change.branch, sha, change.verdict, change.stage, change.title)
+
+
+async def _git(folder: Path, *arguments: str, at: str = "") -> str:
+    """Run git to its end; gives its output. ``at`` is the time of what it commits."""
+    executable = shutil.which("git")
+    if executable is None:
+        raise UserProblem("git is not installed.", "Install it: apt-get install git")
+    process = await asyncio.create_subprocess_exec(
+        executable,
+        *arguments,
+        cwd=folder,
+        env=_ENVIRONMENT | {"GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        output, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise RuntimeError(f"git {arguments[0]}: {complaint.decode(errors='replace').strip()}")
+    return output.decode().strip()
