@@ -43,7 +43,8 @@ async def make_base_system(
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """A minimal Debian as the stream of an uncompressed tar; made below ``folder``, then removed.
 
-    One process at a time may use ``folder``. Raises UserProblem where this machine can't (no debootstrap, not root) or it failed.
+    One process at a time may use ``folder``. Raises UserProblem where this machine can't (no
+    debootstrap, not root) or it failed.
     """
     program = shutil.which("debootstrap", path="/usr/sbin:/usr/bin:/sbin:/bin")
     if program is None:

@@ -1,22 +1,182 @@
-"""What the tests of the sandbox share: its image, built where the engine does not have it."""
+"""The sandbox as the product wires it, on the real engine, for one test at a time."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
-from collections.abc import AsyncIterator
+import tarfile
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+import app
 from bot.adapters.clock import SystemClock
+from bot.domain.plan import (
+    Plan,
+    Stage,
+    StageEvent,
+    StageFinished,
+    StageNote,
+    StageOutput,
+    StageResult,
+)
+from bot.domain.source import EntryKind, TreeEntry
+from bot.ports.sandbox import Environment, StageEnded
+from bot.settings import Settings
+from sandbox.boxes import BoxSandbox
 from sandbox.docker import DockerEngine
 from sandbox.engine import Image
 from sandbox.image_builder import ensure_image
-from sandbox.ownership import Owner
+from sandbox.ownership import INSTALLATION, Owner
 
-IMAGE_FOLDER = Path(__file__).parents[2] / "sandbox" / "image"
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class MemoryTree:
+    """A tree of files given as text; a value that starts with ``->`` is a symlink's target."""
+
+    files: Mapping[str, str]
+    head_sha: str = SHA
+    dirty: bool = False
+    notes: Sequence[str] = ()
+
+    @property
+    def entries(self) -> Sequence[TreeEntry]:
+        return [
+            TreeEntry(path, EntryKind.FILE, "0" * 40, len(content))
+            for path, content in self.files.items()
+        ]
+
+    async def read(self, path: str, limit: int = 1024 * 1024) -> bytes | None:
+        content = self.files.get(path)
+        return None if content is None else content.encode()[:limit]
+
+    async def archive(self, prefix: str, uid: int) -> AsyncIterator[bytes]:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for path, content in self.files.items():
+                entry = tarfile.TarInfo(f"{prefix}/{path}")
+                entry.uid = entry.gid = uid
+                entry.mode = 0o755
+                if content.startswith("->"):
+                    entry.type, entry.linkname = tarfile.SYMTYPE, content[2:]
+                    tar.addfile(entry)
+                else:
+                    data = content.encode()
+                    entry.size = len(data)
+                    tar.addfile(entry, io.BytesIO(data))
+        yield buffer.getvalue()
+
+
+@dataclass
+class Heard:
+    """What a run has said."""
+
+    events: list[StageEvent] = field(default_factory=list)
+
+    async def __call__(self, event: StageEvent) -> None:
+        self.events.append(event)
+
+    @property
+    def results(self) -> dict[Stage, StageResult]:
+        return {it.result.stage: it.result for it in self.events if isinstance(it, StageFinished)}
+
+    @property
+    def output(self) -> str:
+        return "".join(it.text for it in self.events if isinstance(it, StageOutput))
+
+    @property
+    def notes(self) -> list[str]:
+        return [it.text for it in self.events if isinstance(it, StageNote)]
+
+
+@dataclass
+class Room:
+    """A sandbox and its engine, and the verbs that most tests want."""
+
+    sandbox: BoxSandbox
+    engine: DockerEngine
+    home: Path
+    installation: str
+
+    async def run(
+        self,
+        plan: Plan,
+        files: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        heard: Heard | None = None,
+    ) -> Heard:
+        """Carry a plan out and clean up; a stage that ends it is in what was heard."""
+        heard = heard or Heard()
+        environment_id = str(uuid.uuid4())
+        tree = MemoryTree(files or {"README": "hello"})
+        try:
+            environment = await self.sandbox.open(
+                environment_id, plan, tree, secrets or {}, heard, scope="test"
+            )
+            await self.sandbox.run(environment)
+        except StageEnded:
+            pass
+        finally:
+            await self.sandbox.close(environment_id)
+        return heard
+
+    async def open(
+        self,
+        plan: Plan,
+        files: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        heard: Heard | None = None,
+    ) -> Environment:
+        """Open an environment; the caller closes it."""
+        tree = MemoryTree(files or {"README": "hello"})
+        return await self.sandbox.open(
+            str(uuid.uuid4()), plan, tree, secrets or {}, heard or Heard(), scope="test"
+        )
+
+    async def left(self) -> list[str]:
+        """The names of all that this installation has on the engine, proxies left out."""
+        label = f"{INSTALLATION}={self.installation}"
+        things = [*await self.engine.list_boxes(label), *await self.engine.list_networks(label)]
+        return [
+            it.name
+            for it in things
+            if "egress" not in it.labels["codegenapp.kind"] and "egress" not in it.name
+        ]
+
+
+@pytest.fixture
+async def room(docker_host: str | None, tmp_path: Path) -> AsyncIterator[Room]:
+    """The sandbox of an installation of its own, wired by ``app.py``; it must end empty."""
+    environ = {"CODEGENAPP_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
+    if docker_host:
+        environ["DOCKER_HOST"] = docker_host
+    settings = Settings.from_env(environ)
+    settings.home.mkdir(parents=True)
+    async with AsyncExitStack() as stack:
+        bench = await stack.enter_async_context(app.workbench(settings, lambda _: None))
+        assert isinstance(bench.sandbox, BoxSandbox)
+        engine = DockerEngine(docker_host)
+        stack.push_async_callback(engine.close)
+        await bench.sandbox.ready()
+        installation = (settings.home / "installation-id").read_text()
+        room = Room(bench.sandbox, engine, settings.home, installation)
+        yield room
+        left = await room.left()
+    assert not left, f"the test left these behind: {left}"
+
+
+@pytest.fixture
+def clock() -> SystemClock:
+    """The machine's clock."""
+    return SystemClock()
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +188,7 @@ def sandbox_image(docker_host: str | None, tmp_path_factory: pytest.TempPathFact
         try:
             return await ensure_image(
                 engine,
-                IMAGE_FOLDER,
+                app.IMAGE_FOLDER,
                 ca_bundle=CA_BUNDLE.read_bytes() if CA_BUNDLE.exists() else None,
                 build_arguments={},
                 progress=lambda line: print(line, file=sys.stderr),  # noqa: T201 - shown by pytest
@@ -48,9 +208,14 @@ async def owner(tmp_path: Path, docker_engine: DockerEngine) -> AsyncIterator[Ow
     owner = Owner.claim(tmp_path / "home")
     yield owner
     owner.release()
-    label = f"codegenapp.installation={owner.installation}"
-    left = [*await docker_engine.list_boxes(label), *await docker_engine.list_networks(label)]
-    for thing in left:
-        await docker_engine.remove(thing.id)
-        await docker_engine.remove_network(thing.id)
-    assert not left
+    label = f"{INSTALLATION}={owner.installation}"
+    boxes, networks = (
+        await docker_engine.list_boxes(label),
+        await docker_engine.list_networks(label),
+    )
+    for box in boxes:
+        await docker_engine.remove(box.id)
+    for network in networks:
+        await docker_engine.remove_network(network.id)
+    assert not boxes
+    assert not networks

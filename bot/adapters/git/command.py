@@ -226,7 +226,7 @@ class Git:
                 cwd=call.directory or self._home,
                 env=self._environment_of(call),
                 umask=0o077,
-                start_new_session=False,
+                start_new_session=True,
                 user=NOBODY if self._nobody else None,
                 group=NOBODY if self._nobody else None,
                 extra_groups=[] if self._nobody else None,

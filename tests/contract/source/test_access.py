@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -11,12 +12,12 @@ from bot.adapters.clock import SystemClock
 from bot.adapters.git import GitSource
 from bot.domain.source import Origin
 from tests.contract.source.conftest import GIT_ENVIRONMENT, History, problem_of
-from tests.git_repository import GitRepository
+from tests.git_repository import GitRepository, processes_below
 from tests.git_server import GitServer
 
 
 # ── who may ──────────────────────────────────────────────────────────────────────────────────
-async def test_sends_a_credential_that_no_command_line_shows(
+async def test_sends_a_credential_that_no_command_line_and_no_file_shows(
     base: Path, server: GitServer, history: History
 ) -> None:
     asked: list[str] = []
@@ -33,6 +34,19 @@ async def test_sends_a_credential_that_no_command_line_shows(
         assert tree.head_sha == history.head
         assert not any(b"b2s=" in file.read_bytes() for file in base.rglob("*") if file.is_file())
     assert asked == [url]
+
+    async def never_opened() -> None:
+        async with source.open(Origin(f"{server.url}/silent/app.git")):
+            pytest.fail("it was opened")
+
+    server.asked.clear()
+    task = asyncio.create_task(never_opened())
+    await asyncio.wait_for(server.asked.wait(), 10)
+    commands = " ".join(processes_below(base))
+    task.cancel()
+    await asyncio.wait([task])
+    assert "/silent/app.git" in commands
+    assert "b2s=" not in commands
     assert {sent for _path, sent in server.seen} == {"Basic b2s="}
 
 

@@ -1,0 +1,81 @@
+"""The life of a validation on the real engine: what passes, what fails, what stays apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.plan import Cause, HealthCheck, NetworkAccess, Plan, Stage, StageStatus, Step
+from tests.sandbox.conftest import Room
+
+pytestmark = pytest.mark.engine
+
+OFFLINE = NetworkAccess.NONE
+
+
+async def test_a_plan_that_passes(room: Room) -> None:
+    plan = Plan(
+        steps=(
+            Step(Stage.BUILD, "echo built > out"),
+            Step(Stage.TEST, "cat out"),
+            Step(Stage.START, "python3 -m http.server 8000 --bind 127.0.0.1"),
+        ),
+        health=HealthCheck(8000, settle_seconds=0.5),
+        prepare_network=OFFLINE,
+    )
+    heard = await room.run(plan, {"index.html": "<title>hello</title><h1>Hello</h1>"})
+    assert {stage: result.status for stage, result in heard.results.items()} == dict.fromkeys(
+        (Stage.BUILD, Stage.TEST, Stage.START, Stage.HEALTH, Stage.PORTS, Stage.STABILITY),
+        StageStatus.PASSED,
+    )
+    assert "built" in heard.results[Stage.TEST].log.text
+
+
+async def test_the_first_failure_ends_it(room: Room) -> None:
+    plan = Plan(
+        steps=(Step(Stage.BUILD, "echo oops >&2; exit 3"), Step(Stage.TEST, "true")),
+        prepare_network=OFFLINE,
+    )
+    heard = await room.run(plan)
+    assert list(heard.results) == [Stage.BUILD]
+    result = heard.results[Stage.BUILD]
+    assert (result.status, result.cause, result.exit_code) == (
+        StageStatus.FAILED,
+        Cause.EXIT_CODE,
+        3,
+    )
+    assert result.log.text == "oops\n"
+
+
+async def test_a_secret_is_seen_by_its_step_only_and_masked(room: Room) -> None:
+    plan = Plan(
+        steps=(
+            Step(Stage.BUILD, "echo got $TOKEN; (sleep 50 &) ; :", secrets=("TOKEN",)),
+            Step(Stage.TEST, 'echo "token: [$TOKEN]"; cat /proc/*/environ | tr "\\0" "\\n"'),
+        ),
+        prepare_network=OFFLINE,
+    )
+    heard = await room.run(plan, secrets={"TOKEN": "s3cr3t-value"})
+    assert heard.results[Stage.BUILD].log.text == "got ***\n"
+    assert "token: []" in heard.results[Stage.TEST].log.text
+    assert "s3cr3t-value" not in heard.output
+
+
+async def test_an_application_that_crashes_after_its_first_good_answer(room: Room) -> None:
+    server = (
+        "import http.server as h, os, threading\n"
+        "threading.Timer(1.5, lambda: os._exit(9)).start()\n"
+        "h.ThreadingHTTPServer(('127.0.0.1', 8000), h.SimpleHTTPRequestHandler).serve_forever()\n"
+    )
+    plan = Plan(
+        steps=(Step(Stage.START, "python3 server.py"),),
+        health=HealthCheck(8000, settle_seconds=3),
+        prepare_network=OFFLINE,
+    )
+    heard = await room.run(plan, {"server.py": server, "index.html": "<title>hello</title>"})
+    assert heard.results[Stage.HEALTH].status is StageStatus.PASSED
+    result = heard.results[Stage.STABILITY]
+    assert (result.status, result.cause, result.exit_code) == (
+        StageStatus.FAILED,
+        Cause.CRASHED,
+        9,
+    )
