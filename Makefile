@@ -48,5 +48,5 @@ fmt: ## format, and mend what the linter can mend by itself
 fresh: ## `make demo` and `make test` in an empty Debian 12, as a newcomer would see them
 	@.ci/fresh
 
-clean: ## stop and remove what the others started; IMAGES=yes removes the sandbox's images too
+clean: ## stop and remove what the others started; IMAGES=yes also the sandbox image
 	@.ci/clean

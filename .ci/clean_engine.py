@@ -1,6 +1,6 @@
 """Remove what this installation and its tests left on the container engine.
 
-With the argument ``yes`` the sandbox's images, bases and snapshots too.
+Boxes, networks and snapshots; with the argument ``yes`` the sandbox's image and its base too.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import sys
 
 from bot.settings import Settings
 from sandbox.docker import DockerEngine
-from sandbox.engine import Engine, EngineFault
+from sandbox.engine import Engine, EngineFault, Image, Kind
 from sandbox.image_builder import OWN_BASE
 
 TESTS = "codegenapp.test"
 
 
 async def clean(engine: Engine, settings: Settings, *, images: bool) -> None:
-    """Remove boxes and networks by their labels, never another installation's."""
+    """Remove what carries our labels, never another installation's."""
     labels = [TESTS]
     name = settings.home / "installation-id"
     if name.exists():
@@ -30,12 +30,20 @@ async def clean(engine: Engine, settings: Settings, *, images: bool) -> None:
         for network in await engine.list_networks(label):
             print(f"clean: removing network {network.name}")
             await engine.remove_network(network.id)
+        for image in await engine.list_images(label):
+            if images or image.labels.get("codegenapp.kind") != Kind.IMAGE:
+                await remove(engine, image)
     if images:
-        for image in await engine.list_images("codegenapp.kind"):
-            for tag in image.tags:
-                print(f"clean: removing image {tag}")
-                await engine.remove_image(tag)
+        for image in await engine.list_images(f"codegenapp.kind={Kind.IMAGE.value}"):
+            await remove(engine, image)
         await engine.remove_image(OWN_BASE)
+
+
+async def remove(engine: Engine, image: Image) -> None:
+    """Remove an image by all its names."""
+    for tag in image.tags or (image.id,):
+        print(f"clean: removing image {tag}")
+        await engine.remove_image(tag)
 
 
 async def main() -> None:
