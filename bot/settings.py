@@ -47,9 +47,7 @@ class Settings:
             docker_host=reader.get("DOCKER_HOST", None, _docker_host),
             sandbox_image=reader.get("SANDBOX_IMAGE", "", str),
             snapshot_cache_gb=reader.get("SNAPSHOT_CACHE_GB", 20.0, _positive(float)),
-            validation_timeout_minutes=reader.get(
-                "VALIDATION_TIMEOUT_MINUTES", 30, _positive(int)
-            ),
+            validation_timeout_minutes=reader.get("VALIDATION_TIMEOUT_MINUTES", 30, _positive(int)),
             log_level=reader.get(
                 "LOG_LEVEL", "warning", _one_of("debug", "info", "warning", "error")
             ),

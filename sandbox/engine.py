@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from sandbox.seccomp import profile
+
 
 class EngineFault(Exception):
     """Something between us and the engine; never the author's fault."""
@@ -90,7 +92,7 @@ class BoxSpec:
     cpus: float = 1.0
     pids: int = 512
     capabilities: Sequence[str] = ()
-    seccomp: str = ""
+    seccomp: str = field(default_factory=profile)
 
 
 @dataclass(frozen=True)

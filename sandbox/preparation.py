@@ -190,7 +190,6 @@ class Preparation:
         box_id = await engine.create(spec)
         channel = await engine.attach(box_id)
         await engine.start(box_id)
-        ca_bundle = equipment.ca_bundle if plan.image else b""
         box = Box(
             engine,
             box_id,
@@ -198,7 +197,7 @@ class Preparation:
             step_environment(image, plan.limits, equipment.ca_bundle),
             equipment.clock,
         )
-        probe = await self._probe_beside(box_id, image, hit=hit, ca_bundle=ca_bundle)
+        probe = await self._probe_beside(box_id, image, hit=hit)
         guard = Guard(engine, box_id, plan.limits, equipment.events, equipment.clock)
         runner = Runner(
             box, guard, plan, self.secrets, self.emit, equipment.clock, deadline=deadline
@@ -220,7 +219,7 @@ class Preparation:
         )
         return self.opened
 
-    async def _probe_beside(self, box: str, image: Image, *, hit: bool, ca_bundle: bytes) -> Probe:
+    async def _probe_beside(self, box: str, image: Image, *, hit: bool) -> Probe:
         """Start the probe box while the tree is put into the application box."""
         equipment = self.equipment
         labels = self._labels(Kind.PROBE)
@@ -228,7 +227,7 @@ class Preparation:
         try:
             async with asyncio.TaskGroup() as group:
                 probe = group.create_task(Probe.start(equipment.engine, own, box, labels))
-                group.create_task(self._put_tree(box, fresh=not hit, ca_bundle=ca_bundle))
+                group.create_task(self._put_tree(box, fresh=not hit))
         except* EngineFault as faults:
             raise SandboxUnavailable(str(faults.exceptions[0])) from faults
         return probe.result()
@@ -237,10 +236,10 @@ class Preparation:
         labels = self.equipment.labels(kind, self.id, self.plan.limits.total_seconds)
         return kept(labels, self.equipment.clock.now()) if self.kept else labels
 
-    async def _put_tree(self, box: str, *, fresh: bool, ca_bundle: bytes) -> None:
+    async def _put_tree(self, box: str, *, fresh: bool) -> None:
         engine = self.equipment.engine
         if fresh:
-            await furnish(engine, box, ca_bundle)
+            await furnish(engine, box, self.equipment.ca_bundle)
         prefix = WORKSPACE.lstrip("/")
         await engine.put_archive(box, "/", self.tree.archive(prefix, STEP_UID))
 
