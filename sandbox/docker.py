@@ -9,8 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing, suppress
+from typing import Any
 
 from sandbox import docker_json as words
 from sandbox.docker_streams import DockerChannel, DockerExecution
@@ -18,6 +27,7 @@ from sandbox.docker_wire import FOREVER, Wire, raise_for_error
 from sandbox.engine import (
     BoxSpec,
     BoxState,
+    EngineFault,
     EngineInfo,
     EngineRefused,
     Image,
@@ -54,6 +64,7 @@ class DockerEngine:
         slow_timeout: float = SLOW_TIMEOUT,
     ) -> None:
         self._wire = Wire(docker_host, call_timeout, slow_timeout)
+        self._unmaking: set[asyncio.Task[None]] = set()
 
     async def info(self) -> EngineInfo:
         found = await self._wire.call("GET", "info")
@@ -66,6 +77,7 @@ class DockerEngine:
         )
 
     async def close(self) -> None:
+        await asyncio.gather(*self._unmaking)
         await self._wire.close()
 
     # ── boxes ────────────────────────────────────────────────────────────────────────────────
@@ -73,7 +85,28 @@ class DockerEngine:
     async def create(self, spec: BoxSpec) -> str:
         name = {"name": spec.name} if spec.name else {}
         body = words.box_body(spec)
-        return str((await self._wire.call("POST", "containers/create", name, body))["Id"])
+        return await self._made(
+            self._wire.call("POST", "containers/create", name, body), self.remove
+        )
+
+    async def _made(
+        self,
+        making: Coroutine[Any, Any, Any],
+        unmake: Callable[[str], Awaitable[None]],
+    ) -> str:
+        """The id of what a call makes. Where the caller is cancelled meanwhile, it is unmade.
+
+        The engine makes what it was asked for whether or not anybody still waits for the answer.
+        """
+        made = asyncio.ensure_future(making)
+        try:
+            return str((await asyncio.shield(made))["Id"])
+        except asyncio.CancelledError:
+            unmaking = asyncio.create_task(_unmade(made, unmake))
+            self._unmaking.add(unmaking)
+            unmaking.add_done_callback(self._unmaking.discard)
+            await asyncio.shield(unmaking)
+            raise
 
     async def attach(self, box: str) -> DockerChannel:
         stream = self._wire.docker.containers.container(box).attach(
@@ -178,7 +211,9 @@ class DockerEngine:
 
     async def create_network(self, spec: NetworkSpec) -> str:
         body = words.network_body(spec)
-        return str((await self._wire.call("POST", "networks/create", body=body))["Id"])
+        return await self._made(
+            self._wire.call("POST", "networks/create", body=body), self.remove_network
+        )
 
     async def connect(self, network: str, box: str, address: str = "") -> None:
         endpoint = {"IPAMConfig": {"IPv4Address": address}} if address else {}
@@ -338,6 +373,12 @@ class DockerEngine:
             async for event in events:
                 yield str(event["Actor"]["ID"])
         raise self._wire.hung_up()
+
+
+async def _unmade(made: asyncio.Future[Any], unmake: Callable[[str], Awaitable[None]]) -> None:
+    # Where the engine fails here, the object's label leaves it to the next sweep.
+    with suppress(EngineFault):
+        await unmake(str((await made)["Id"]))
 
 
 def _forgive(refusal: EngineRefused, *statuses: int) -> None:
