@@ -76,6 +76,7 @@ async def workbench(settings: Settings, say: Say) -> AsyncIterator[Workbench]:
             )
         )
         source = GitSource(clock, environment=settings.environ, ca_bundle=settings.ca_bundle)
+        await source.sweep()
         yield Workbench(ValidationPipeline(source, sandbox, clock), sandbox)
 
 

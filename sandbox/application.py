@@ -52,6 +52,7 @@ class Application:
             )
         else:
             await first_of(running.ended, self.runner.guard.tripped, seconds=START_SECONDS)
+            await self._check_end(running)
         if (ended := self._ended(Stage.START, running.started)) is not None:
             return ended
         return StageResult(
@@ -78,10 +79,12 @@ class Application:
                 request_timeout=min(REQUEST_SECONDS, seconds),
             )
         )
+        if passed := self._limit_passed(Stage.HEALTH, started):
+            return passed
         if answer is None or not answer["healthy"]:
             if ended := self._ended(Stage.HEALTH, started):
                 return ended
-            if self.runner.remaining() <= 0:
+            if seconds < health.deadline_seconds:
                 return self._bad(Stage.HEALTH, started, Cause.TIMEOUT, _OUT_OF_TIME)
             assert answer is not None
             return self._bad(Stage.HEALTH, started, Cause.UNHEALTHY, _unwell(answer))
@@ -93,6 +96,8 @@ class Application:
         """See that the port is open on 127.0.0.1 or on all interfaces, and what else is."""
         started = await self._begin(Stage.PORTS)
         answer = await self.probe.ask("listeners")
+        if passed := self._limit_passed(Stage.PORTS, started):
+            return passed
         listeners = [it for it in answer["listeners"] if it["address"] != ENGINE_RESOLVER]
         mine = [it for it in listeners if it["port"] == health.port]
         others = sorted({it["port"] for it in listeners if it["port"] != health.port})
@@ -123,10 +128,12 @@ class Application:
                 patience=2.0,
             )
         )
+        if passed := self._limit_passed(Stage.STABILITY, started):
+            return passed
         if answer is None or not answer["healthy"]:
             if ended := self._ended(Stage.STABILITY, started):
                 return ended
-            if self.runner.remaining() <= 0:
+            if seconds < STABILITY_SECONDS:
                 return self._bad(Stage.STABILITY, started, Cause.TIMEOUT, _OUT_OF_TIME)
             assert answer is not None
             reason = f"well at first, and then no more: {_unwell(answer)}"
@@ -150,28 +157,40 @@ class Application:
         crash = asyncio.ensure_future(_crashed(self.running))
         try:
             await first_of(task, crash, self.runner.guard.tripped)
+            await self._check_end(self.running)
             return task.result() if task.done() else None
         finally:
             for pending in (task, crash):
                 pending.cancel()
             await asyncio.gather(task, crash, return_exceptions=True)
 
+    async def _check_end(self, running: Running) -> None:
+        if running.ended.done() and not self.runner.guard.tripped.done():
+            await self.runner.check_end(running.ended)
+
     def _ended(self, stage: Stage, started: float) -> StageResult | None:
         """The stage's result where the application has failed or a limit was passed."""
-        running, guard = self.running, self.runner.guard
+        if passed := self._limit_passed(stage, started):
+            return passed
+        running = self.running
         assert running is not None
         log = running.collector.log
-        trip = guard.tripped.result() if guard.tripped.done() else None
-        if trip is None and guard.out_of_memory:
-            trip = guard.memory_trip()
-        if trip is not None:
-            return self._bad(stage, started, trip.cause, f"the application {trip.reason}")
         if not running.ended.done() or (code := running.ended.result()) == 0:
             return None
         if stage is Stage.START:
             return finished_result(self.step, code, _now() - started, log)
         reason = f"the application ended by itself, with exit code {code}"
         return self._bad(stage, started, Cause.CRASHED, reason, code)
+
+    def _limit_passed(self, stage: Stage, started: float) -> StageResult | None:
+        """The stage's result where a limit was passed, well as the application may look."""
+        guard = self.runner.guard
+        trip = guard.tripped.result() if guard.tripped.done() else None
+        if trip is None and guard.out_of_memory:
+            trip = guard.memory_trip()
+        if trip is None:
+            return None
+        return self._bad(stage, started, trip.cause, f"the application {trip.reason}")
 
     def _bad(
         self, stage: Stage, started: float, cause: Cause, reason: str, code: int | None = None

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import io
 import tarfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.domain.plan import Limits
@@ -33,6 +33,9 @@ from sandbox.engine import (
 LEASE_USER = "65001:65001"
 STEP_UID = 65002
 STEP_USER = f"{STEP_UID}:{STEP_UID}"
+# May kill what steps left behind, while they may not trace it: that takes the same group as well.
+CLEAR_USER = f"{STEP_UID}:65005"
+SHELL = "/bin/sh"  # by its path: a step may have put a ``sh`` of its own into its PATH
 WORKSPACE = "/workspace"
 HOME = "/home/codegenapp"
 CA_PATH = "/etc/ssl/certs/ca-certificates.crt"
@@ -44,7 +47,15 @@ LEASE_COMMAND = ("-c", "while read -r line; do :; done")
 # so the loop looks for itself whether a process of this user is left. A killed one is there until
 # init reaps it, hence the rounds; they are bounded, since a box in which a thousand of them do not
 # end everything is no place for the next step. Only what every ``sh`` has built in is used.
-CLEAR_SCRIPT = """
+# Both scripts say how often the kernel has refused the box one more process.
+REFUSED_SCRIPT = """
+for events in /sys/fs/cgroup/pids/pids.events /sys/fs/cgroup/pids.events; do
+  [ -r "$events" ] || continue
+  while read -r name count; do [ "$name" = max ] && echo "$count"; done <"$events"
+done
+exit 0
+"""
+CLEAR_SCRIPT = f"""
 round=0
 while :; do
   kill -9 -1 2>/dev/null
@@ -52,42 +63,65 @@ while :; do
   for process in /proc/[0-9]*; do
     [ "$process" != "/proc/$$" ] && [ -O "$process" ] && left=yes
   done
-  [ -z "$left" ] && exit 0
+  [ -z "$left" ] && break
   round=$((round + 1))
   [ $round -lt 1000 ] || exit 1
 done
-"""
-CLEAR_COMMAND = ("sh", "-c", CLEAR_SCRIPT)
+{REFUSED_SCRIPT}"""
+CLEAR_ATTEMPTS = 3
+CLEAR_SECONDS = 15.0
+LONGEST_ANSWER = 100
 
 
 class LeftoversRemain(Exception):
     """What an earlier step started could not be killed; no further step may run beside it."""
 
 
+class TooSlow(EngineGone):
+    """A command that should be quick was not."""
+
+
 @dataclass
 class Box:
-    """A running application box. ``channel`` is its lease."""
+    """A running application box. ``channel`` is its lease.
+
+    ``refused`` is how often the kernel had refused it one more process when it was last cleared.
+    """
 
     engine: Engine
     id: str
     channel: Channel
     environment: Mapping[str, str]
     clock: Clock
+    refused: int = 0
 
     async def clear(self) -> None:
         """Kill everything that runs as the step user. Raises LeftoversRemain."""
+        # A leftover that kills or stops whatever it sees may be quicker than one attempt.
+        for _ in range(CLEAR_ATTEMPTS):
+            if (said := await self._ask(CLEAR_SCRIPT)) is not None:
+                self.refused = said
+                return
+        raise LeftoversRemain
+
+    async def was_full(self) -> bool:
+        """Whether the box has been refused a process since it was cleared, or is full now."""
+        said = await self._ask(REFUSED_SCRIPT)
+        return said is None or said > self.refused
+
+    async def _ask(self, script: str) -> int | None:
+        """Run one of our own scripts; the number that it says, None where it failed."""
         try:
             execution = await self.engine.execute(
-                self.id, CLEAR_COMMAND, user=STEP_USER, environment={}
+                self.id, (SHELL, "-c", script), user=CLEAR_USER, environment={}
             )
-            code = await finished(execution, self.clock)
+            code, said = await answered(execution, self.clock, CLEAR_SECONDS)
         except NotThere:
             raise
-        except EngineRefused as refused:
-            # A box that is full of processes has no room for one more execution.
-            raise LeftoversRemain from refused
-        if code != 0:
-            raise LeftoversRemain
+        except (EngineRefused, TooSlow):
+            return None  # a box that is full of processes has no room for one more execution
+        number = said.decode("ascii", "replace").strip()
+        return None if code != 0 else int(number) if number.isdecimal() else 0
 
     async def execute(
         self, command: str, environment: Mapping[str, str], *, working_directory: str = WORKSPACE
@@ -95,7 +129,7 @@ class Box:
         """Start a shell command as the step user."""
         return await self.engine.execute(
             self.id,
-            ("sh", "-ec", command),
+            (SHELL, "-ec", command),
             user=STEP_USER,
             environment={**self.environment, **environment},
             working_directory=working_directory,
@@ -114,7 +148,7 @@ def application_box(
         image=image.id,
         name=name,
         labels=labels,
-        entrypoint=("sh",),
+        entrypoint=(SHELL,),
         command=LEASE_COMMAND,
         user=LEASE_USER,
         network=network,
@@ -125,6 +159,8 @@ def application_box(
         memory_bytes=limits.memory_mb * MEGABYTE,
         cpus=limits.cpus,
         pids=limits.pids,
+        # A file that is open and in no folder is not seen by those who measure the box's layer.
+        file_bytes=limits.disk_mb * MEGABYTE,
     )
 
 
@@ -176,37 +212,11 @@ def step_environment(image: Image, limits: Limits, ca_bundle: bytes) -> dict[str
     return environment
 
 
-async def furnish(engine: Engine, box: str, ca_bundle: bytes) -> None:
-    """Put the workspace, the home folder and the certificates into a fresh box."""
-    await engine.put_archive(box, "/", _chunks(_furniture(ca_bundle)))
+def furniture(ca_bundle: bytes) -> bytes:
+    """What a fresh box lacks: the workspace, the home folder and the certificates.
 
-
-async def finished(execution: Execution, clock: Clock, seconds: float = 30.0) -> int:
-    """Read a short execution to its end; gives its exit code.
-
-    Raises EngineGone where it takes longer than ``seconds``.
+    It is the beginning of a tar for ``/``, without the end of one: more entries may follow.
     """
-    try:
-        async with asyncio.timeout(seconds):
-            while await execution.read() is not None:
-                pass
-            return await exit_code(execution, clock)
-    except TimeoutError:
-        raise EngineGone(f"a command that should be quick took longer than {seconds:g} s") from None
-    finally:
-        await execution.close()
-
-
-async def exit_code(execution: Execution, clock: Clock, *, least: float = 0.005) -> int:
-    """Ask the engine until the command has ended; more and more seldom, at most twice a second."""
-    pause = least
-    while (code := await execution.exit_code()) is None:
-        await clock.sleep(pause)
-        pause = min(pause * 2, 0.5)
-    return code
-
-
-def _furniture(ca_bundle: bytes) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for folder in (WORKSPACE, HOME):
@@ -218,9 +228,39 @@ def _furniture(ca_bundle: bytes) -> bytes:
             entry = tarfile.TarInfo(CA_PATH.lstrip("/"))
             entry.mode, entry.size = 0o644, len(ca_bundle)
             tar.addfile(entry, io.BytesIO(ca_bundle))
-    return buffer.getvalue()
+        length = tar.offset
+    return buffer.getvalue()[:length]
 
 
-async def _chunks(data: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(data), 256 * 1024):
-        yield data[start : start + 256 * 1024]
+async def finished(execution: Execution, clock: Clock, seconds: float = 30.0) -> int:
+    """Read a short execution to its end; gives its exit code.
+
+    Raises TooSlow where it takes longer than ``seconds``.
+    """
+    return (await answered(execution, clock, seconds))[0]
+
+
+async def answered(execution: Execution, clock: Clock, seconds: float = 30.0) -> tuple[int, bytes]:
+    """Read a short execution to its end; its exit code, and how its output begins.
+
+    Raises TooSlow where it takes longer than ``seconds``.
+    """
+    said = b""
+    try:
+        async with asyncio.timeout(seconds):
+            while (chunk := await execution.read()) is not None:
+                said = (said + chunk)[:LONGEST_ANSWER]
+            return await exit_code(execution, clock), said
+    except TimeoutError:
+        raise TooSlow(f"a command that should be quick took longer than {seconds:g} s") from None
+    finally:
+        await execution.close()
+
+
+async def exit_code(execution: Execution, clock: Clock, *, least: float = 0.005) -> int:
+    """Ask the engine until the command has ended; more and more seldom, at most twice a second."""
+    pause = least
+    while (code := await execution.exit_code()) is None:
+        await clock.sleep(pause)
+        pause = min(pause * 2, 0.5)
+    return code

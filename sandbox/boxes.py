@@ -32,7 +32,9 @@ class BoxSandbox:
     def __init__(self, equipment: Equipment) -> None:
         self._equipment = equipment
         self._preparations: dict[str, Preparation] = {}
+        self._unremoved: set[str] = set()
         self._ready = False
+        self._cpus: float | None = None
         self._getting_ready = asyncio.Lock()
 
     async def ready(self) -> None:
@@ -66,6 +68,7 @@ class BoxSandbox:
         """PREPARE; see the port."""
         await self.ready()
         with _infrastructure():
+            await self._catch_up()
             plan = await self._fitted(plan)
             preparation = Preparation(
                 self._equipment, environment_id, plan, tree, secrets, emit, scope, kept=kept
@@ -84,12 +87,21 @@ class BoxSandbox:
     async def close(self, environment_id: str) -> None:
         """Remove everything that carries this environment's id."""
         preparation = self._preparations.pop(environment_id, None)
-        if preparation is not None and (opened := preparation.opened):
-            with contextlib.suppress(TimeoutError, EngineFault):
-                async with asyncio.timeout(LET_GO_SECONDS):
-                    await opened.stop_watching()
-        with _infrastructure():
-            await self._remove(f"{RUN}={environment_id}")
+        label = f"{RUN}={environment_id}"
+        try:
+            if preparation is not None and (opened := preparation.opened):
+                with contextlib.suppress(TimeoutError, EngineFault):
+                    async with asyncio.timeout(LET_GO_SECONDS):
+                        await opened.stop_watching()
+        finally:
+            with _infrastructure():
+                try:
+                    # Removing what a box has written may take long; it has ended long before.
+                    await self._kill(label)
+                    await self._remove(label)
+                except EngineFault:
+                    self._unremoved.add(environment_id)
+                    raise
 
     async def keep_snapshot(self, environment: Environment, tree: Tree) -> bool:
         """Make the snapshot of an environment's key, aside; see the port."""
@@ -120,14 +132,30 @@ class BoxSandbox:
 
     async def _fitted(self, plan: Plan) -> Plan:
         """Fit the plan to the machine: an engine refuses a box with more cores than it has."""
-        info = await self._equipment.engine.info()
-        return plan.with_cpus(min(plan.limits.cpus, float(info.cpus)))
+        if self._cpus is None:
+            self._cpus = float((await self._equipment.engine.info()).cpus)
+        return plan.with_cpus(min(plan.limits.cpus, self._cpus))
+
+    async def _catch_up(self) -> None:
+        """Remove what stayed behind when the engine was away at its end: no sweep takes it.
+
+        For a sweep it is a living owner's, until its deadline.
+        """
+        for environment_id in list(self._unremoved):
+            await self._remove(f"{RUN}={environment_id}")
+            self._unremoved.discard(environment_id)
+
+    async def _kill(self, label: str) -> None:
+        boxes = await self._equipment.engine.list_boxes(label)
+        mine = [it for it in boxes if it.running and self._may_go(it, orphans_only=False)]
+        await asyncio.gather(*(self._equipment.engine.kill(it.id) for it in mine))
 
     async def _remove(self, label: str, *, orphans_only: bool = False) -> int:
         """Remove our boxes and networks that carry a label; says how many."""
         engine, egress = self._equipment.engine, self._equipment.egress
-        boxes = await engine.list_boxes(label)
-        networks = await engine.list_networks(label)
+        boxes, networks = await asyncio.gather(
+            engine.list_boxes(label), engine.list_networks(label)
+        )
         boxes = [it for it in boxes if self._may_go(it, orphans_only=orphans_only)]
         networks = [it for it in networks if self._may_go(it, orphans_only=orphans_only)]
         await asyncio.gather(*(engine.remove(box.id) for box in boxes))

@@ -44,7 +44,8 @@ CONFLICT = 409
 FORBIDDEN = 403
 BROKEN = 500
 
-EMPTYING_ATTEMPTS = 5
+EMPTYING_ATTEMPTS = 8
+EMPTYING_SECONDS = 0.02
 LAST_LINES = 20
 
 
@@ -85,22 +86,21 @@ class DockerEngine:
     async def create(self, spec: BoxSpec) -> str:
         name = {"name": spec.name} if spec.name else {}
         body = words.box_body(spec)
-        return await self._made(
-            self._wire.call("POST", "containers/create", name, body), self.remove
-        )
+        making = self._wire.call("POST", "containers/create", name, body)
+        return str((await self._whole(making, lambda made: self.remove(made["Id"])))["Id"])
 
-    async def _made(
+    async def _whole(
         self,
         making: Coroutine[Any, Any, Any],
-        unmake: Callable[[str], Awaitable[None]],
-    ) -> str:
-        """The id of what a call makes. Where the caller is cancelled meanwhile, it is unmade.
+        unmake: Callable[[Any], Awaitable[None]],
+    ) -> Any:
+        """The answer of a call that makes something; it is unmade where the caller is cancelled.
 
         The engine makes what it was asked for whether or not anybody still waits for the answer.
         """
         made = asyncio.ensure_future(making)
         try:
-            return str((await asyncio.shield(made))["Id"])
+            return await asyncio.shield(made)
         except asyncio.CancelledError:
             unmaking = asyncio.create_task(_unmade(made, unmake))
             self._unmaking.add(unmaking)
@@ -137,8 +137,7 @@ class DockerEngine:
             "Tty": False,
         }
         made = await self._wire.call("POST", f"containers/{box}/exec", body=body)
-        execution = self._wire.docker.containers.exec(made["Id"])
-        stream = await self._wire.opened(execution.start(detach=False))
+        stream = await self._wire.opened(self._wire.output_of(made["Id"]))
         return DockerExecution(self._wire, made["Id"], stream)
 
     async def put_archive(self, box: str, path: str, tar: AsyncIterator[bytes]) -> None:
@@ -211,14 +210,15 @@ class DockerEngine:
 
     async def create_network(self, spec: NetworkSpec) -> str:
         body = words.network_body(spec)
-        return await self._made(
-            self._wire.call("POST", "networks/create", body=body), self.remove_network
-        )
+        making = self._wire.call("POST", "networks/create", body=body)
+        made = await self._whole(making, lambda made: self.remove_network(made["Id"]))
+        return str(made["Id"])
 
     async def connect(self, network: str, box: str, address: str = "") -> None:
         endpoint = {"IPAMConfig": {"IPv4Address": address}} if address else {}
         body = {"Container": box, "EndpointConfig": endpoint}
-        await self._wire.call("POST", f"networks/{network}/connect", body=body)
+        joining = self._wire.call("POST", f"networks/{network}/connect", body=body)
+        await self._whole(joining, lambda _: self.disconnect(network, box))
 
     async def disconnect(self, network: str, box: str) -> None:
         body = {"Container": box, "Force": True}
@@ -229,7 +229,7 @@ class DockerEngine:
                 _forgive(refusal)
 
     async def remove_network(self, network: str) -> None:
-        for _ in range(EMPTYING_ATTEMPTS):
+        for attempt in range(EMPTYING_ATTEMPTS):
             try:
                 await self._wire.call("DELETE", f"networks/{network}")
                 return
@@ -237,8 +237,10 @@ class DockerEngine:
                 _forgive(refusal, FORBIDDEN)
                 if refusal.status != FORBIDDEN:
                     return
-            # Forbidden: boxes are on it. One more may join between this look and the next try.
+            # Forbidden: boxes are on it, or just joining or leaving, which takes them a moment
+            # in which the engine does not name them. One more may join before the next try.
             await self._empty(network)
+            await asyncio.sleep(EMPTYING_SECONDS * 2**attempt)  # noqa: TID251 - the engine's time
         raise EngineRefused(
             f"Boxes keep joining network {network}: it can't be removed.", FORBIDDEN
         )
@@ -284,9 +286,12 @@ class DockerEngine:
         progress = self._wire.objects(
             "POST", "images/create", parameters, silence=self._wire.slow_timeout
         )
-        async with aclosing(progress):
-            async for step in progress:
-                raise_for_error(step)
+        try:
+            async with aclosing(progress):
+                async for step in progress:
+                    raise_for_error(step)
+        except EngineRefused as refusal:
+            raise words.refused_pull(refusal) from refusal
         if await self.image(reference) is None:
             raise self._wire.hung_up()
 
@@ -375,10 +380,10 @@ class DockerEngine:
         raise self._wire.hung_up()
 
 
-async def _unmade(made: asyncio.Future[Any], unmake: Callable[[str], Awaitable[None]]) -> None:
+async def _unmade(made: asyncio.Future[Any], unmake: Callable[[Any], Awaitable[None]]) -> None:
     # Where the engine fails here, the object's label leaves it to the next sweep.
     with suppress(EngineFault):
-        await unmake(str((await made)["Id"]))
+        await unmake(await made)
 
 
 def _forgive(refusal: EngineRefused, *statuses: int) -> None:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sandbox.engine import NO_NETWORK, BoxSpec, BoxState, Image, NetworkSpec, Thing
+from sandbox.engine import (
+    NO_NETWORK,
+    BoxSpec,
+    BoxState,
+    EngineRefused,
+    Image,
+    NetworkSpec,
+    NotThere,
+    Thing,
+)
 
 JSONObject = dict[str, Any]
 
@@ -18,6 +28,12 @@ NANOSECONDS = 1_000_000_000
 
 INHIBIT_HOST_ADDRESS = "com.docker.network.bridge.inhibit_ipv4"
 """``Internal`` alone leaves the host's address on the bridge, and so all that the host serves."""
+
+NO_SUCH_IMAGE = re.compile(
+    r"(?:manifest|name) unknown|manifest for \S+ not found|repository \S*does not exist"
+    r"|pull access denied|: not found$",
+    re.IGNORECASE,
+)
 
 BEGINNING = "0001-01-01T00:00:00Z"
 """Go's zero time: it never happened."""
@@ -54,6 +70,9 @@ def _host_config(spec: BoxSpec) -> JSONObject:
     security = ["no-new-privileges:true"]
     if spec.seccomp:
         security.append(f"seccomp={spec.seccomp}")
+    limits = {"core": 0, "nofile": OPEN_FILES}
+    if spec.file_bytes:
+        limits["fsize"] = spec.file_bytes
     config: JSONObject = {
         "NetworkMode": spec.network,
         "Init": spec.lease,
@@ -72,10 +91,7 @@ def _host_config(spec: BoxSpec) -> JSONObject:
         "Memory": spec.memory_bytes,
         "MemorySwap": spec.memory_bytes,  # equal: no swap at all
         "NanoCpus": int(spec.cpus * NANOSECONDS),
-        "Ulimits": [
-            {"Name": "core", "Soft": 0, "Hard": 0},
-            {"Name": "nofile", "Soft": OPEN_FILES, "Hard": OPEN_FILES},
-        ],
+        "Ulimits": [{"Name": name, "Soft": value, "Hard": value} for name, value in limits.items()],
         # Output is read by attach, which loses nothing; a log would only fill the host's disk.
         "LogConfig": {"Type": "none", "Config": {}},
     }
@@ -172,6 +188,16 @@ def image(found: JSONObject) -> Image:
         environment={name: value for name, _, value in variables},
         architecture=found["Architecture"],
     )
+
+
+def refused_pull(refusal: EngineRefused) -> EngineRefused:
+    """The refusal of a pull: NotThere where a registry has said that it has no such image.
+
+    Only the words tell, in the middle of an answer or with status 500 (Debian's 20.10).
+    """
+    if NO_SUCH_IMAGE.search(str(refusal).rstrip(".")):
+        return NotThere(str(refusal), 404)
+    return refusal
 
 
 def epoch_seconds(moment: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiodocker.stream import Stream
 
-from sandbox.docker_wire import FOREVER, Wire
+from sandbox.docker_wire import FOREVER, Wire, closed
 from sandbox.engine import EngineRefused
 
 
@@ -30,7 +30,7 @@ class DockerChannel:
         return None if message is None else (message.stream, message.data)
 
     async def close(self) -> None:
-        await _close(self._stream)
+        await closed(self._stream)
 
 
 class DockerExecution:
@@ -54,12 +54,4 @@ class DockerExecution:
 
     async def close(self) -> None:
         """Stop listening. It does not end the command."""
-        await _close(self._stream)
-
-
-async def _close(stream: Stream) -> None:
-    try:
-        await stream.close()
-    except (AssertionError, OSError):
-        # The engine was first: there is nothing left to close on our side.
-        return
+        await closed(self._stream)

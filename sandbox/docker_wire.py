@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
 from aiodocker import Docker, DockerError
+from aiodocker.execs import Exec
 from aiodocker.stream import Stream
 
 from sandbox.engine import EngineFault, EngineGone, EngineRefused, NotThere
@@ -56,6 +57,9 @@ class Wire:
             except (AssertionError, ValueError, DockerError) as error:
                 # AssertionError is how aiodocker says that it found no socket to try.
                 raise EngineGone(self._gone(str(error) or "no socket found")) from error
+            # A validation holds some seven connections for as long as it runs, and aiohttp's usual
+            # limit of 100 would make the fifteenth wait for another's end.
+            self._docker.connector._limit = 0  # noqa: SLF001 - aiodocker has no argument for it
         return self._docker
 
     @property
@@ -169,10 +173,19 @@ class Wire:
             if rest.strip():
                 yield json.loads(rest)
 
+    def output_of(self, execution: str) -> Stream:
+        """The output of an execution that waits for its start; opening the stream starts it."""
+        # Told that there is no terminal, aiodocker need not ask the engine first.
+        return Exec(self.docker, execution, tty=False).start(detach=False)
+
     async def opened(self, stream: Stream) -> Stream:
         """Really open a stream of aiodocker's, which by itself would wait for its first use."""
         async with self.bounded(self.call_timeout):
-            return await stream.__aenter__()
+            try:
+                return await stream.__aenter__()
+            except BaseException:
+                await closed(stream)
+                raise
 
     @asynccontextmanager
     async def _answer(
@@ -230,10 +243,18 @@ class Wire:
         return EngineGone(self._gone("it hung up in the middle of an answer"))
 
     def _gone(self, detail: str) -> str:
+        # aiodocker wraps the system's few words in its own and aiohttp's: "… [… [No such file]]".
+        words = detail.rstrip("]").rsplit("[", 1)[-1]
         return (
-            f"The container engine at {self.address} does not answer ({detail}). Start it, see "
+            f"The container engine at {self.address} does not answer ({words}). Start it, see "
             f"that this user may open its socket, or set DOCKER_HOST to where it listens."
         )
+
+
+async def closed(stream: Stream) -> None:
+    """Close a stream of aiodocker's; one that is closed already, on either side, is fine."""
+    with suppress(AssertionError, OSError):  # aiodocker asserts that the engine was not first
+        await stream.close()
 
 
 def raise_for_error(answer: Any) -> None:

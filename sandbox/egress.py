@@ -9,6 +9,7 @@ it has the last address. Its lease is our connection, so it ends with us; its ru
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
@@ -102,12 +103,17 @@ class Egress:
         return any(proxy.alive for proxy in self._proxies.values() if network_id in proxy.networks)
 
     async def close(self) -> None:
-        """Remove the proxies and their network. Nothing fails where they are gone."""
+        """Remove the proxies and their network. Nothing fails where they, or the engine, are gone.
+
+        What an engine that is away keeps of them is for the next sweep.
+        """
         async with self._lock:
             for policy in list(self._proxies):
-                await self._end(policy)
+                with contextlib.suppress(EngineFault):
+                    await self._end(policy)
             if self._outward is not None:
-                await self._engine.remove_network(self._outward.id)
+                with contextlib.suppress(EngineFault):
+                    await self._engine.remove_network(self._outward.id)
                 self._outward = None
 
     async def _proxy(self, policy: EgressPolicy) -> ProxyBox:

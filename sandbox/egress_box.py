@@ -124,8 +124,10 @@ class ProxyBox:
     async def close(self) -> None:
         """Let go of the lease; the box ends by itself."""
         self._reader.cancel()
-        await asyncio.gather(self._reader, return_exceptions=True)
-        await self._channel.close()
+        try:
+            await asyncio.gather(self._reader, return_exceptions=True)
+        finally:
+            await self._channel.close()
 
     async def _until_ready(self) -> None:
         ready = asyncio.create_task(self._ready.wait())

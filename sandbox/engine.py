@@ -6,6 +6,9 @@ times seconds. Every verb is bounded by the engine's own call timeout and raises
 - ``EngineGone`` when the engine does not answer, hangs up, or takes too long,
 - ``NotThere`` when the named object does not exist (removing verbs swallow it: removed is removed),
 - ``EngineRefused`` for every other answer that is not success, with the engine's own words.
+
+A call to ``create``, ``create_network`` or ``connect`` that is cancelled has made nothing once it
+is over, even where the engine was in the middle of making it.
 """
 
 from __future__ import annotations
@@ -69,7 +72,8 @@ class BoxSpec:
     ``uid:gid``; empty leaves the image's own. ``entrypoint`` and ``command`` of None leave the
     image's own. Capabilities are all dropped but ``capabilities``. ``read_only`` closes the root
     file system.
-    ``tmpfs`` maps a path to its size. ``seccomp`` is an inline profile, empty for the engine's own.
+    ``tmpfs`` maps a path to its size. No file may grow beyond ``file_bytes``, 0 for no such limit.
+    ``seccomp`` is an inline profile, empty for the engine's own.
     """
 
     image: str
@@ -91,6 +95,7 @@ class BoxSpec:
     memory_bytes: int = 512 * 1024 * 1024
     cpus: float = 1.0
     pids: int = 512
+    file_bytes: int = 0
     capabilities: Sequence[str] = ()
     seccomp: str = field(default_factory=profile)
 
@@ -257,7 +262,10 @@ class Engine(Protocol):
         """An image by tag or id; None where the engine has none."""
 
     async def pull(self, reference: str) -> None:
-        """Pull an image; may take minutes. EngineRefused where no registry gives it."""
+        """Pull an image; may take minutes.
+
+        NotThere where a registry says that it has no such image, EngineRefused where none gives it.
+        """
 
     async def import_image(self, tar: AsyncIterator[bytes], tag: str) -> str:
         """Make an image of one layer from a root file system's tar; gives its id."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from bot.domain.plan import Plan
 from bot.ports.clock import Clock
 from bot.ports.sandbox import Environment
+from sandbox import ownership
 from sandbox.box import Box
 from sandbox.egress import Egress
 from sandbox.engine import Engine, Image, Kind
@@ -44,10 +45,14 @@ class Equipment:
     ca_bundle: bytes = b""
     index_variables: Mapping[str, str] = field(default_factory=dict)
 
-    def labels(self, kind: Kind, run: str, seconds: float) -> dict[str, str]:
-        """The labels of an object that may live so many seconds, and some grace."""
-        deadline = deadline_in(self.clock.now(), seconds + GRACE_SECONDS)
-        return self.owner.labels(kind, run, deadline)
+    def labels(self, kind: Kind, run: str, seconds: float, *, kept: bool = False) -> dict[str, str]:
+        """The labels of an object that may live so many seconds, and some grace.
+
+        One that is ``kept`` outlives this process, for a day.
+        """
+        now = self.clock.now()
+        labels = self.owner.labels(kind, run, deadline_in(now, seconds + GRACE_SECONDS))
+        return ownership.kept(labels, now) if kept else labels
 
 
 @dataclass
@@ -67,6 +72,7 @@ class Opened:
     network: Subnet | None = None
     proxy: Mapping[str, str] = field(default_factory=dict)
     services: list[RunningService] = field(default_factory=list)
+    kept: bool = False
 
     async def stop_watching(self) -> None:
         """Let go of all streams, so that the boxes end by themselves."""

@@ -16,6 +16,11 @@ from bot.ports.clock import Clock
 from sandbox.engine import Engine, EngineFault, EngineGone, NotThere
 
 POLL_SECONDS = 1.0
+LONGEST_POLL_SECONDS = 5.0
+REST = 4
+"""How much longer than a look at the box the pause behind it is: many files make for long looks."""
+LAST_EVENT_SECONDS = 1.0
+"""How long the engine may take to tell that a box which has ended was out of memory."""
 FULL_HOUSE_POLLS = 3
 MEGABYTE = 1024 * 1024
 
@@ -51,8 +56,7 @@ class OutOfMemoryEvents:
         """End the subscription."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _listen(self) -> None:
         # Where the engine goes away the steps fail by themselves; the next box subscribes anew.
@@ -81,8 +85,18 @@ class Guard:
         self._events = events
         self._clock = clock
         self._full_house = 0
+        self._beside: dict[str, str] = {}
         events.watch(box, self._notice)
         self._tasks = [self._start(self._watch_usage()), self._start(self._watch_life())]
+
+    @property
+    def full(self) -> bool:
+        """Whether the box was full of processes when it was last looked at."""
+        return self._full_house > 0
+
+    def watch_beside(self, box: str, name: str) -> None:
+        """Watch the disk of a service too, by its box; its volumes are not of its layer."""
+        self._beside[box] = name
 
     async def close(self) -> None:
         """Stop watching."""
@@ -108,23 +122,38 @@ class Guard:
 
     async def _watch_life(self) -> None:
         await self._engine.wait(self._box)
+        if not self.out_of_memory:
+            await self._clock.sleep(LAST_EVENT_SECONDS)
         if self.out_of_memory:
             self._trip(self.memory_trip())
         elif not self.tripped.done():
             self.tripped.set_exception(EngineGone("the application box ended from outside"))
 
     async def _watch_usage(self) -> None:
+        loop = asyncio.get_running_loop()
+        pause = POLL_SECONDS
         while not self.tripped.done():
-            await self._clock.sleep(POLL_SECONDS)
-            try:
-                usage = await self._engine.usage(self._box)
-            except NotThere:
-                return
-            if usage.disk_bytes > self._limits.disk_mb * MEGABYTE:
-                self._trip(self._disk_trip())
-            self._full_house = self._full_house + 1 if usage.pids >= self._limits.pids - 2 else 0
-            if self._full_house >= FULL_HOUSE_POLLS:
-                self._trip(self.process_trip())
+            await self._clock.sleep(pause)
+            began = loop.time()
+            await self.look()
+            pause = min(max(POLL_SECONDS, REST * (loop.time() - began)), LONGEST_POLL_SECONDS)
+
+    async def look(self) -> None:
+        """Compare what the box uses now with its limits."""
+        try:
+            usage = await self._engine.usage(self._box)
+        except NotThere:
+            return
+        if usage.disk_bytes > self._limits.disk_mb * MEGABYTE:
+            self._trip(self._disk_trip())
+        self._full_house = self._full_house + 1 if usage.pids >= self._limits.pids - 2 else 0
+        if self._full_house >= FULL_HOUSE_POLLS:
+            self._trip(self.process_trip())
+        for box, name in self._beside.items():
+            with contextlib.suppress(NotThere):
+                beside = await self._engine.usage(box)
+                if beside.disk_bytes > self._limits.disk_mb * MEGABYTE:
+                    self._trip(self._disk_trip(f" of service `{name}`"))
 
     def _trip(self, trip: Trip) -> None:
         if not self.tripped.done():
@@ -144,8 +173,22 @@ class Guard:
             f"reached the limit of {self._limits.pids} processes and stayed there",
         )
 
-    def _disk_trip(self) -> Trip:
+    def refusal_trip(self, code: int) -> Trip:
+        """What to tell where a step was refused processes and has ended for it."""
+        return Trip(
+            Cause.PROCESS_LIMIT,
+            f"was refused more than {self._limits.pids} processes, and exited with {code}",
+        )
+
+    def file_trip(self) -> Trip:
+        """What to tell where a single file would have filled the disk."""
         return Trip(
             Cause.DISK_FULL,
-            f"wrote more than {self._limits.disk_mb} MB to disk (sandbox.disk_mb)",
+            f"wrote a file of more than {self._limits.disk_mb} MB (sandbox.disk_mb)",
+        )
+
+    def _disk_trip(self, whose: str = "") -> Trip:
+        return Trip(
+            Cause.DISK_FULL,
+            f"wrote more than {self._limits.disk_mb} MB to disk{whose} (sandbox.disk_mb)",
         )

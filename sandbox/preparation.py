@@ -8,7 +8,7 @@ runs again there, offline, and a snapshot on which that fails is left for a cold
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, replace
 
 from bot.domain.plan import (
@@ -24,17 +24,16 @@ from bot.domain.plan import (
 from bot.policy.snapshot_key import snapshot_key
 from bot.ports.sandbox import Emit, Environment, SandboxUnavailable, StageEnded
 from bot.ports.source import Tree
-from sandbox.box import STEP_UID, WORKSPACE, Box, application_box, furnish, step_environment
+from sandbox.box import STEP_UID, WORKSPACE, Box, application_box, furniture, step_environment
 from sandbox.closed import require_closed
 from sandbox.egress import EgressPolicy
-from sandbox.engine import NO_NETWORK, EngineFault, EngineRefused, Image, Kind
+from sandbox.engine import NO_NETWORK, EngineRefused, Image, Kind
 from sandbox.equipment import Equipment, Opened
 from sandbox.guard import Guard
-from sandbox.ownership import kept
 from sandbox.probe import Probe
 from sandbox.snapshots import installed_on
 from sandbox.steps import Runner, emit_result
-from sandbox.subnets import create_network
+from sandbox.subnets import Subnet, create_network
 
 PULL_SECONDS = 900.0
 NOT_FOUND = 404
@@ -85,7 +84,7 @@ class Preparation:
         opened = await self._start(image, key, deadline, online=online, hit=False)
         if step is not None:
             result = await opened.runner.run(step, opened.proxy)
-            await self._conclude(_with_refusals(opened, result))
+            await self._conclude(with_refusals(opened, result))
         return opened
 
     async def find_image(self, reference: str) -> Image:
@@ -170,15 +169,10 @@ class Preparation:
         """Start both boxes and put the tree in."""
         equipment, plan = self.equipment, self.plan
         engine = equipment.engine
-        network, proxy = None, ""
+        network = None
         if online:
             labels = self._labels(Kind.NETWORK)
             network = await create_network(engine, f"codegenapp-{self.id}", labels, internal=True)
-            policy = EgressPolicy(
-                internet=plan.prepare_network is NetworkAccess.INTERNET,
-                hosts=frozenset(plan.allow_hosts),
-            )
-            proxy = await equipment.egress.attach(network, policy)
         spec = application_box(
             image,
             plan.limits,
@@ -189,7 +183,11 @@ class Preparation:
         spec = replace(spec, kept=self.kept)
         box_id = await engine.create(spec)
         channel = await engine.attach(box_id)
-        await engine.start(box_id)
+        try:
+            probe, proxy = await self._side_by_side(box_id, network, image, hit=hit)
+        except BaseException:
+            await channel.close()
+            raise
         box = Box(
             engine,
             box_id,
@@ -197,7 +195,6 @@ class Preparation:
             step_environment(image, plan.limits, equipment.ca_bundle),
             equipment.clock,
         )
-        probe = await self._probe_beside(box_id, image, hit=hit)
         guard = Guard(engine, box_id, plan.limits, equipment.events, equipment.clock)
         runner = Runner(
             box, guard, plan, self.secrets, self.emit, equipment.clock, deadline=deadline
@@ -216,32 +213,58 @@ class Preparation:
             runner,
             network,
             proxy_variables(proxy) | dict(equipment.index_variables) if proxy else {},
+            kept=self.kept,
         )
         return self.opened
 
-    async def _probe_beside(self, box: str, image: Image, *, hit: bool) -> Probe:
-        """Start the probe box while the tree is put into the application box."""
-        equipment = self.equipment
-        labels = self._labels(Kind.PROBE)
-        own = image if not self.plan.image and not hit else await equipment.own_image()
+    async def _side_by_side(
+        self, box: str, network: Subnet | None, image: Image, *, hit: bool
+    ) -> tuple[Probe, str]:
+        """Start both boxes, put the tree in, and bring the proxy, as far as they can go together.
+
+        Gives the probe, and the proxy's URL, empty where there is no network.
+        """
+        engine, labels = self.equipment.engine, self._labels(Kind.PROBE)
+        own = image if not self.plan.image and not hit else await self.equipment.own_image()
+        starting: asyncio.Task[Probe] | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                probe = group.create_task(Probe.start(equipment.engine, own, box, labels))
-                group.create_task(self._put_tree(box, fresh=not hit))
-        except* EngineFault as faults:
-            raise SandboxUnavailable(str(faults.exceptions[0])) from faults
-        return probe.result()
+                running = group.create_task(engine.start(box))
+                starting = group.create_task(Probe.start(engine, own, box, labels, running=running))
+                group.create_task(self._put_tree(box, running, fresh=not hit))
+                proxy = group.create_task(self._proxy(network))
+        except BaseException as fault:
+            if starting and not starting.cancelled() and not starting.exception():
+                await starting.result().close()
+            if isinstance(fault, ExceptionGroup):
+                # The engine's fault, or the source's: each has its own place further up.
+                raise fault.exceptions[0] from None
+            raise
+        return starting.result(), proxy.result()
+
+    async def _proxy(self, network: Subnet | None) -> str:
+        if network is None:
+            return ""
+        policy = EgressPolicy(
+            internet=self.plan.prepare_network is NetworkAccess.INTERNET,
+            hosts=frozenset(self.plan.allow_hosts),
+        )
+        return await self.equipment.egress.attach(network, policy)
 
     def _labels(self, kind: Kind) -> dict[str, str]:
-        labels = self.equipment.labels(kind, self.id, self.plan.limits.total_seconds)
-        return kept(labels, self.equipment.clock.now()) if self.kept else labels
+        seconds = self.plan.limits.total_seconds
+        return self.equipment.labels(kind, self.id, seconds, kept=self.kept)
 
-    async def _put_tree(self, box: str, *, fresh: bool) -> None:
-        engine = self.equipment.engine
+    async def _put_tree(self, box: str, running: Awaitable[None], *, fresh: bool) -> None:
+        await running
+        await self.equipment.engine.put_archive(box, "/", self._content(fresh=fresh))
+
+    async def _content(self, *, fresh: bool) -> AsyncIterator[bytes]:
+        """What a box gets, as one tar: each upload costs the engine a process and 80 ms."""
         if fresh:
-            await furnish(engine, box, self.equipment.ca_bundle)
-        prefix = WORKSPACE.lstrip("/")
-        await engine.put_archive(box, "/", self.tree.archive(prefix, STEP_UID))
+            yield furniture(self.equipment.ca_bundle)
+        async for chunk in self.tree.archive(WORKSPACE.lstrip("/"), STEP_UID):
+            yield chunk
 
     async def _conclude(self, result: StageResult) -> None:
         await emit_result(self.emit, result)
@@ -255,9 +278,24 @@ async def cut(opened: Opened) -> None:
     if network := opened.network:
         await engine.disconnect(network.id, opened.box.id)
         opened.network, opened.proxy = None, {}
-        await opened.equipment.egress.detach(network.id)
-        await engine.remove_network(network.id)
-    await require_closed(opened.probe)
+        await _test_and_remove(opened, network)
+    else:
+        await require_closed(opened.probe)
+
+
+async def _test_and_remove(opened: Opened, network: Subnet) -> None:
+    """Test that the box is closed, while the network that it was on is removed."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(require_closed(opened.probe))
+            group.create_task(_remove_network(opened.equipment, network))
+    except ExceptionGroup as faults:
+        raise faults.exceptions[0] from None
+
+
+async def _remove_network(equipment: Equipment, network: Subnet) -> None:
+    await equipment.egress.detach(network.id)
+    await equipment.engine.remove_network(network.id)
 
 
 async def discard(opened: Opened) -> None:
@@ -267,8 +305,7 @@ async def discard(opened: Opened) -> None:
     await engine.remove(opened.probe.id)
     await engine.remove(opened.box.id)
     if network := opened.network:
-        await opened.equipment.egress.detach(network.id)
-        await engine.remove_network(network.id)
+        await _remove_network(opened.equipment, network)
 
 
 def proxy_variables(proxy: str) -> dict[str, str]:
@@ -278,19 +315,19 @@ def proxy_variables(proxy: str) -> dict[str, str]:
     return dict.fromkeys(names, proxy) | local
 
 
-def _with_refusals(opened: Opened, result: StageResult) -> StageResult:
+def with_refusals(opened: Opened, result: StageResult) -> StageResult:
     """Tell a step that failed because a host was refused from one that failed by itself."""
-    if result.status is StageStatus.PASSED or opened.network is None:
+    if result.cause not in (Cause.EXIT_CODE, Cause.TIMEOUT) or opened.network is None:
         return result
     if not opened.equipment.egress.alive(opened.network.id):
-        raise SandboxUnavailable("the proxy of the package registries ended during the install")
+        raise SandboxUnavailable(f"the registries' proxy ended during the {result.stage}")
     hosts = opened.equipment.egress.refusals(opened.network.addresses)
     if not hosts:
         return result
     named = ", ".join(hosts)
     reason = (
         f"{result.reason}; it tried to reach {named}, which the sandbox refuses: "
-        f"add it to `sandbox.allow_hosts` if it belongs to the install"
+        f"add it to `sandbox.allow_hosts` if it belongs to the {result.stage}"
     )
     return replace(result, cause=Cause.HOST_REFUSED, reason=reason)
 

@@ -8,9 +8,8 @@ other end). A missing ``end`` is an infrastructure fault, never success.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from sandbox.engine import BoxSpec, Channel, Engine, EngineGone, Image, joined
@@ -40,9 +39,15 @@ class Probe:
 
     @classmethod
     async def start(
-        cls, engine: Engine, image: Image, application: str, labels: Mapping[str, str]
+        cls,
+        engine: Engine,
+        image: Image,
+        application: str,
+        labels: Mapping[str, str],
+        *,
+        running: Awaitable[None] | None = None,
     ) -> Probe:
-        """Start a probe box in the network of a running application box."""
+        """Start a probe box in the network of an application box, once that is ``running``."""
         box = await engine.create(
             BoxSpec(
                 image=image.id,
@@ -60,7 +65,13 @@ class Probe:
             )
         )
         channel = await engine.attach(box)
-        await engine.start(box)
+        try:
+            if running is not None:
+                await running
+            await engine.start(box)
+        except BaseException:
+            await channel.close()
+            raise
         return cls(engine, box, channel)
 
     async def ask(self, verb: str, *, seconds: float = 30.0, **arguments: Any) -> Mapping[str, Any]:
@@ -87,9 +98,10 @@ class Probe:
     async def close(self) -> None:
         """End the box's lease and stop listening."""
         self._reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._reader
-        await self._channel.close()
+        try:
+            await asyncio.gather(self._reader, return_exceptions=True)
+        finally:
+            await self._channel.close()
 
     async def _read(self) -> None:
         fault = "the probe box has ended"

@@ -10,6 +10,7 @@ from bot.domain.plan import (
     Log,
     NetworkAccess,
     Stage,
+    StageNote,
     StageResult,
     StageStatus,
     Step,
@@ -19,21 +20,21 @@ from sandbox.application import Application
 from sandbox.box import LeftoversRemain
 from sandbox.engine import Kind
 from sandbox.equipment import Opened
-from sandbox.preparation import cut
-from sandbox.services import ServiceNotReady, start_service, wait_until_ready
+from sandbox.preparation import cut, with_refusals
+from sandbox.services import ServiceNotReady, ended_services, start_service, wait_until_ready
 from sandbox.steps import emit_result
 
 
 async def run_stages(opened: Opened) -> None:
     """Carry out the plan from the build on. Raises StageEnded at the first stage that fails."""
     plan = opened.plan
-    await _start_services(opened)
+    fault = await _start_services(opened)
     services_waited_for = False
     for step in plan.steps:
         if step.stage is Stage.INSTALL:
             continue
         if step.stage is not Stage.BUILD and not services_waited_for:
-            await _wait_for_services(opened, step)
+            await _wait_for_services(opened, step, fault)
             services_waited_for = True
         if step.stage is Stage.START:
             if plan.build_network is not NetworkAccess.NONE:
@@ -41,22 +42,32 @@ async def run_stages(opened: Opened) -> None:
             await _start_application(opened, step)
         else:
             extra = opened.proxy if plan.build_network is not NetworkAccess.NONE else None
-            await _conclude(opened, await opened.runner.run(step, extra))
+            result = await opened.runner.run(step, extra)
+            await _conclude(opened, with_refusals(opened, result))
 
 
-async def _start_services(opened: Opened) -> None:
+async def _start_services(opened: Opened) -> ServiceNotReady | None:
+    """Start all, until one can't be; that is told when they are waited for: not the build's."""
     plan, equipment = opened.plan, opened.equipment
     for service in plan.services:
-        labels = equipment.labels(Kind.SERVICE, opened.id, plan.limits.total_seconds)
-        opened.services.append(
-            await start_service(equipment.engine, service, opened.box.id, labels)
+        labels = equipment.labels(
+            Kind.SERVICE, opened.id, plan.limits.total_seconds, kept=opened.kept
         )
+        try:
+            running = await start_service(equipment.engine, service, opened.box.id, labels)
+        except ServiceNotReady as fault:
+            return fault
+        opened.services.append(running)
+        opened.guard.watch_beside(running.box, service.name)
+    return None
 
 
-async def _wait_for_services(opened: Opened, step: Step) -> None:
-    if not opened.services:
+async def _wait_for_services(opened: Opened, step: Step, fault: ServiceNotReady | None) -> None:
+    if not opened.plan.services:
         return
     try:
+        if fault is not None:
+            raise fault
         async with asyncio.timeout(opened.runner.remaining()):
             await wait_until_ready(opened.equipment.engine, opened.services, opened.equipment.clock)
     except ServiceNotReady as fault:
@@ -104,6 +115,10 @@ async def _look_at(opened: Opened, application: Application, health: HealthCheck
 
 
 async def _conclude(opened: Opened, result: StageResult) -> None:
+    if result.status is not StageStatus.PASSED and result.cause is not Cause.CONFIGURATION:
+        # It may be why: a test says no more than that nobody answers any more.
+        for sentence in await ended_services(opened.equipment.engine, opened.services):
+            await opened.runner.emit(StageNote(result.stage, sentence))
     await emit_result(opened.runner.emit, result)
     if result.status is not StageStatus.PASSED:
         raise StageEnded

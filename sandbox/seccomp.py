@@ -27,7 +27,7 @@ clock_gettime64 clock_nanosleep clock_nanosleep_time64 close close_range connect
 copy_file_range creat dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_ctl_old
 epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old eventfd eventfd2 execve execveat exit
 exit_group faccessat faccessat2 fadvise64 fadvise64_64 fallocate fchdir fchmod fchmodat
-fchmodat2 fchown fchown32 fchownat fcntl fcntl64 fdatasync fgetxattr flistxattr flock fork
+fchmodat2 fchown fchown32 fchownat fdatasync fgetxattr flistxattr flock fork
 fremovexattr fsetxattr fstat fstat64 fstatat fstatat64 fstatfs fstatfs64 fsync ftruncate
 ftruncate64 futex futex_requeue futex_time64 futex_wait futex_waitv futex_wake futimesat
 get_robust_list get_thread_area getcpu getcwd getdents getdents64 getegid getegid32 geteuid
@@ -35,7 +35,7 @@ geteuid32 getgid getgid32 getgroups getgroups32 getitimer getpeername getpgid ge
 getppid getpriority getrandom getresgid getresgid32 getresuid getresuid32 getrlimit getrusage
 getsid getsockname getsockopt gettid gettimeofday getuid getuid32 getxattr inotify_add_watch
 inotify_init inotify_init1 inotify_rm_watch io_cancel io_destroy io_getevents io_pgetevents
-io_pgetevents_time64 io_setup io_submit ioctl ioprio_get ioprio_set ipc kill landlock_add_rule
+io_pgetevents_time64 io_setup io_submit ioctl ioprio_get ioprio_set ipc landlock_add_rule
 landlock_create_ruleset landlock_restrict_self lchown lchown32 lgetxattr link linkat listen
 listxattr llistxattr llseek lremovexattr lseek lsetxattr lstat lstat64 madvise
 map_shadow_stack membarrier memfd_create memfd_secret mincore mkdir mkdirat mknod mknodat
@@ -43,12 +43,12 @@ mlock mlock2 mlockall mmap mmap2 modify_ldt mprotect mq_getsetattr mq_notify mq_
 mq_timedreceive mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 mq_unlink mremap
 msgctl msgget msgrcv msgsnd msync munlock munlockall munmap name_to_handle_at nanosleep
 newfstatat nice oldfstat oldlstat oldolduname oldstat olduname open openat openat2 pause
-pidfd_open pidfd_send_signal pipe pipe2 pkey_alloc pkey_free pkey_mprotect poll ppoll
+pidfd_open pipe pipe2 pkey_alloc pkey_free pkey_mprotect poll ppoll
 ppoll_time64 prctl pread64 preadv preadv2 prlimit64 process_madvise process_mrelease pselect6
 pselect6_time64 ptrace pwrite64 pwritev pwritev2 read readahead readdir readlink readlinkat
 readv recvfrom recvmmsg recvmmsg_time64 recvmsg remap_file_pages removexattr rename renameat
-renameat2 restart_syscall rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo
-rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo
+renameat2 restart_syscall rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask
+rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64
 sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam
 sched_getscheduler sched_rr_get_interval sched_rr_get_interval_time64 sched_setaffinity
 sched_setattr sched_setparam sched_setscheduler sched_yield seccomp select semctl semget semop
@@ -59,9 +59,9 @@ setresuid setresuid32 setreuid setreuid32 setrlimit setsid setsockopt setuid set
 sgetmask shmat shmctl shmdt shmget shutdown sigaction sigaltstack signal signalfd signalfd4
 sigpending sigprocmask sigreturn sigsuspend socketcall socketpair splice ssetmask stat stat64
 statfs statfs64 statx symlink symlinkat sync sync_file_range sync_file_range2 syncfs sysinfo
-tee tgkill time timer_create timer_delete timer_getoverrun timer_gettime timer_gettime64
+tee time timer_create timer_delete timer_getoverrun timer_gettime timer_gettime64
 timer_settime timer_settime64 timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime
-timerfd_settime64 times tkill truncate truncate64 ugetrlimit umask uname unlink unlinkat utime
+timerfd_settime64 times truncate truncate64 ugetrlimit umask uname unlink unlinkat utime
 utimensat utimensat_time64 utimes vfork vmsplice wait4 waitid waitpid write writev
 """
 
@@ -70,6 +70,23 @@ NEW_NAMESPACES = 0x7E020000
 
 VIRTUAL_SOCKETS = 40
 """AF_VSOCK: it reaches the host of a virtual machine past every network rule."""
+
+SENDING = {
+    "kill": 1,
+    "tkill": 1,
+    "tgkill": 2,
+    "rt_sigqueueinfo": 1,
+    "rt_tgsigqueueinfo": 2,
+    "pidfd_send_signal": 1,
+}
+"""The calls that send a signal, and which argument it is."""
+
+STOP = 19
+"""SIGSTOP. The engine's own process becomes the step's user a moment before it is the command: a
+leftover that stops it then makes the engine wait without end, and the box can't even be killed."""
+
+CHOOSE_SIGNAL = 10
+"""F_SETSIG, by which the kernel would send a stop in a file's name."""
 
 NATIVE_PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 """Linux's own, its 32-bit form, both with UNAME26, and the question which one it is."""
@@ -88,6 +105,10 @@ def profile() -> str:
         {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": NOT_IMPLEMENTED},
     ]
     calls += [_allowed_if("personality", 0, "SCMP_CMP_EQ", it) for it in NATIVE_PERSONALITIES]
+    for name, index in SENDING.items():
+        calls += _allowed_unless(name, index, STOP)
+    for name in ("fcntl", "fcntl64"):
+        calls += _allowed_unless(name, 1, CHOOSE_SIGNAL)
     return json.dumps(
         {
             "defaultAction": "SCMP_ACT_ERRNO",
@@ -100,3 +121,15 @@ def profile() -> str:
 def _allowed_if(name: str, index: int, op: str, value: int, value_two: int = 0) -> dict[str, Any]:
     condition = {"index": index, "value": value, "valueTwo": value_two, "op": op}
     return {"names": [name], "action": "SCMP_ACT_ALLOW", "args": [condition]}
+
+
+def _allowed_unless(name: str, index: int, value: int) -> list[dict[str, Any]]:
+    """Allow a call unless an argument is this value, as an ``int``: in its low 32 bits.
+
+    A filter compares 64 bits, of which the kernel then drops the upper ones; so the rule is that
+    one of the bits that count differs.
+    """
+    bits = [1 << bit for bit in range(32)]
+    return [
+        _allowed_if(name, index, "SCMP_CMP_MASKED_EQ", bit, (value & bit) ^ bit) for bit in bits
+    ]

@@ -15,7 +15,7 @@ from bot.domain.log_text import plain
 from bot.domain.plan import Service
 from bot.ports.clock import Clock
 from sandbox.box import finished
-from sandbox.engine import BoxSpec, Channel, Engine, EngineGone, EngineRefused, joined
+from sandbox.engine import BoxSpec, BoxState, Channel, Engine, EngineGone, EngineRefused, joined
 
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
 MEGABYTE = 1024 * 1024
@@ -50,38 +50,74 @@ class RunningService:
     async def close(self) -> None:
         """Stop reading."""
         self.reader.cancel()
-        await asyncio.gather(self.reader, return_exceptions=True)
-        await self.channel.close()
+        try:
+            await asyncio.gather(self.reader, return_exceptions=True)
+        finally:
+            await self.channel.close()
 
 
 async def start_service(
     engine: Engine, service: Service, application: str, labels: Mapping[str, str]
 ) -> RunningService:
-    """Start a service in the network of the application box; it is not ready yet."""
-    box = await engine.create(
-        BoxSpec(
-            image=service.image,
-            labels=labels,
-            environment=service.environment,
-            network=joined(application),
-            lease=False,
-            shm_bytes=128 * MEGABYTE,
-            memory_bytes=service.memory_mb * MEGABYTE,
-            capabilities=CAPABILITIES,
-        )
+    """Start a service in the network of the application box; it is not ready yet.
+
+    Raises ServiceNotReady where its image has nothing that can be started.
+    """
+    spec = BoxSpec(
+        image=service.image,
+        labels=labels,
+        environment=service.environment,
+        network=joined(application),
+        lease=False,
+        shm_bytes=128 * MEGABYTE,
+        memory_bytes=service.memory_mb * MEGABYTE,
+        capabilities=CAPABILITIES,
     )
+    try:
+        box = await engine.create(spec)
+    except EngineRefused as refused:
+        raise _not_started(service, refused) from refused
     channel = await engine.attach(box)
     output = bytearray()
     reader = asyncio.create_task(_keep_tail(channel, output))
-    await engine.start(box)
-    return RunningService(service, box, channel, output, reader)
+    running = RunningService(service, box, channel, output, reader)
+    try:
+        await engine.start(box)
+    except BaseException as fault:
+        await running.close()
+        if isinstance(fault, EngineRefused):
+            raise _not_started(service, fault) from fault
+        raise
+    return running
+
+
+def _not_started(service: Service, refused: EngineRefused) -> ServiceNotReady:
+    return ServiceNotReady(service, f"could not be started: {refused}", "")
+
+
+async def ended_services(engine: Engine, services: Sequence[RunningService]) -> list[str]:
+    """A sentence for each service that does not run any more."""
+    sentences = []
+    for running in services:
+        state = await engine.state(running.box)
+        if not state.running:
+            name = f"service `{running.service.name}` ({running.service.image})"
+            said = running.log.strip().rpartition("\n")[2]
+            sentences.append(f"{name} {_end(running, state)}" + (f": {said}" if said else ""))
+    return sentences
 
 
 async def wait_until_ready(
     engine: Engine, services: Sequence[RunningService], clock: Clock
 ) -> None:
     """Wait for all of them. Raises ServiceNotReady for the first that will not be."""
-    await asyncio.gather(*(_wait_for(engine, running, clock) for running in services))
+    waits = [asyncio.ensure_future(_wait_for(engine, running, clock)) for running in services]
+    try:
+        await asyncio.gather(*waits)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
 async def _wait_for(engine: Engine, running: RunningService, clock: Clock) -> None:
@@ -93,8 +129,7 @@ async def _wait_for(engine: Engine, running: RunningService, clock: Clock) -> No
             while True:
                 state = await engine.state(running.box)
                 if not state.running:
-                    fault = f"ended with exit code {state.exit_code}"
-                    raise ServiceNotReady(service, fault, running.log)
+                    raise ServiceNotReady(service, _end(running, state), running.log)
                 if not service.ready_command or await _is_ready(engine, running, clock):
                     return
                 await clock.sleep(pause)
@@ -102,6 +137,13 @@ async def _wait_for(engine: Engine, running: RunningService, clock: Clock) -> No
     except TimeoutError:
         fault = f"was not ready within {service.ready_seconds:.0f} s (`{service.ready_command}`)"
         raise ServiceNotReady(service, fault, running.log) from None
+
+
+def _end(running: RunningService, state: BoxState) -> str:
+    """How a service ended."""
+    if state.out_of_memory:
+        return f"ran out of memory: it has {running.service.memory_mb} MB"
+    return f"ended with exit code {state.exit_code}"
 
 
 async def _is_ready(engine: Engine, running: RunningService, clock: Clock) -> bool:

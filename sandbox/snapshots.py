@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bot.ports.clock import Clock
-from sandbox.engine import Engine, Image, Kind
+from sandbox.engine import Engine, Image, Kind, NotThere
 from sandbox.ownership import INSTALLATION, KIND, Owner, deadline_in, expired
 
 REPOSITORY = "codegenapp/snapshot"
@@ -43,7 +43,10 @@ class Snapshots:
         image = await self._engine.image(tag_of(key))
         if image is None or expired(image.labels, self._clock.now()):
             return None
-        await self._engine.tag(image.id, tag_of(key))
+        try:
+            await self._engine.tag(image.id, tag_of(key))
+        except NotThere:
+            return None  # another process forgot it in this moment
         return image
 
     async def keep(self, key: str, box: str, base: Image, *, locked: bool) -> None:
@@ -55,14 +58,18 @@ class Snapshots:
         await self.forget()
 
     async def forget(self) -> int:
-        """Forget what is stale, then the least recently used above the limit; says how many."""
+        """Forget what is stale or replaced, then the least recently used above the limit.
+
+        Says how many.
+        """
         images = await self._engine.list_images(f"{KIND}={Kind.SNAPSHOT.value}")
         mine = [it for it in images if it.labels.get(INSTALLATION) == self._owner.installation]
         mine.sort(key=_last_use, reverse=True)
         total, forgotten = 0, 0
         for image in mine:
             total += own_bytes(image)
-            if total > self._limit or expired(image.labels, self._clock.now()):
+            useless = not image.tags or expired(image.labels, self._clock.now())
+            if useless or total > self._limit:
                 total -= own_bytes(image)
                 await self._engine.remove_image(image.id)
                 forgotten += 1

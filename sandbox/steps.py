@@ -22,11 +22,15 @@ from bot.domain.plan import (
 from bot.ports.clock import Clock
 from bot.ports.sandbox import Emit
 from sandbox.box import Box, LeftoversRemain, exit_code
-from sandbox.engine import Execution
+from sandbox.engine import EngineGone, Execution, NotThere
 from sandbox.guard import Guard, Trip
 from sandbox.logs import LogCollector
 
 DRAIN_SECONDS = 0.5
+FILE_TOO_LARGE = 128 + 25
+"""What a shell says of a command that SIGXFSZ has ended."""
+GUARD_SECONDS = 5.0
+"""How long the guard may take to say why a box has ended."""
 
 
 @dataclass
@@ -44,8 +48,10 @@ class Running:
         """Give up reading; gives what was read."""
         for task in (self.reader, self.ended):
             task.cancel()
-        await asyncio.gather(self.reader, self.ended, return_exceptions=True)
-        await self.execution.close()
+        try:
+            await asyncio.gather(self.reader, self.ended, return_exceptions=True)
+        finally:
+            await self.execution.close()
         return await self.collector.finish()
 
 
@@ -81,7 +87,7 @@ class Runner:
         await self.emit(StageStarted(step.stage, step.command, self.clock.now().timestamp()))
         started = _now()
         if not self.first:
-            await self.box.clear()
+            await self._clear()
         self.first = False
         given = {name: self.secrets[name] for name in step.secrets if name in self.secrets}
         environment = {**(extra or {}), **step.environment, **given}
@@ -91,11 +97,39 @@ class Runner:
         ended = asyncio.create_task(_ended(reader, execution, self.clock))
         return Running(step, execution, collector, reader, ended, started)
 
+    async def _clear(self) -> None:
+        try:
+            await self.box.clear()
+        except LeftoversRemain:
+            await self._unless_the_box_ended()
+            await self.guard.look()
+            raise
+
+    async def check_end(self, ended: asyncio.Future[int]) -> None:
+        """See that a command which ended badly did so by itself.
+
+        Whoever ends the box ends its commands too, and their exit codes then say nothing about
+        the author's work. Comes back with the guard tripped where a limit was passed; raises
+        EngineGone where the box ended from outside.
+        """
+        if ended.exception() is not None or ended.result() != 0:
+            await self._unless_the_box_ended()
+
+    async def _unless_the_box_ended(self) -> None:
+        with contextlib.suppress(NotThere):
+            if (await self.box.engine.state(self.box.id)).running:
+                return
+        await first_of(self.guard.tripped, seconds=GUARD_SECONDS)
+        if not self.guard.tripped.done():
+            raise EngineGone("the application box ended from outside")
+
     def leftovers(self, step: Step) -> StageResult:
         """The result of a step that could not be begun, for what an earlier one left running."""
-        trip = self.guard.process_trip()
-        reason = f"what an earlier step left running could not be killed; it {trip.reason}"
-        return StageResult(step.stage, StageStatus.FAILED, reason, trip.cause, step.command)
+        reason, cause = "what an earlier step left running could not be killed", Cause.EXIT_CODE
+        if self.guard.full:
+            trip = self.guard.process_trip()
+            reason, cause = f"{reason}: it {trip.reason}", trip.cause
+        return StageResult(step.stage, StageStatus.FAILED, reason, cause, step.command)
 
     def remaining(self, step: Step | None = None) -> float:
         """The seconds that a step may take, or that are left in all."""
@@ -109,6 +143,8 @@ class Runner:
     async def _to_the_end(self, running: Running) -> StageResult:
         seconds = self.remaining(running.step)
         await first_of(running.ended, self.guard.tripped, seconds=seconds)
+        if running.ended.done() and not self.guard.tripped.done():
+            await self.check_end(running.ended)
         if self.guard.tripped.done():
             return self._result(running, self.guard.tripped.result(), await running.stop())
         if not running.ended.done():
@@ -121,11 +157,23 @@ class Runner:
         if self.guard.out_of_memory:
             self.guard.out_of_memory = False
             return self._result(running, self.guard.memory_trip(), log, code)
+        if code != 0 and (trip := await self._limit_met(code)):
+            return self._result(running, trip, log, code)
         return finished_result(running.step, code, _now() - running.started, log)
+
+    async def _limit_met(self, code: int) -> Trip | None:
+        """The limit that a step has met and answered to by itself, by its exit code."""
+        await self.guard.look()
+        if self.guard.tripped.done():
+            return self.guard.tripped.result()
+        if code == FILE_TOO_LARGE:
+            return self.guard.file_trip()
+        return self.guard.refusal_trip(code) if await self.box.was_full() else None
 
     def _timed_out(self, running: Running, log: Log) -> StageResult:
         seconds = _now() - running.started
-        whole = self.remaining() <= 0
+        own = running.step.timeout_seconds
+        whole = own is None or seconds < own
         limit = "validation.timeout_minutes" if whole else "its own time"
         return StageResult(
             running.step.stage,

@@ -181,12 +181,11 @@ def _rows(stages: tuple[StageResult, ...]) -> Iterator[Row]:
 
 def _slices(result: ValidationResult) -> Iterator[LogSlice]:
     texts = excerpts(result)
-    ended = ended_at(result.stages)
     shown = telling(result.stages)
     for stage in result.stages:
         text = texts.get(stage.stage.value, "")
         opened = stage is shown
-        if text or (opened and (stage.command or ended is stage)):
+        if text or (opened and stage.command):
             yield LogSlice(
                 stage=_words(stage.stage),
                 command=one_line(stage.command),

@@ -1,4 +1,4 @@
-"""``demo``: a good and a broken branch of a sample application, validated before one's eyes."""
+"""``demo``: good and broken branches of a sample application, validated before one's eyes."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def command(wiring: Wiring) -> object:
             Path, typer.Option(help="Where the reports are written, as Markdown and HTML.")
         ] = REPORTS,
     ) -> None:
-        """Validate a sample web application twice: a good branch, and a broken one.
+        """Validate a sample web application: good branches, and a broken one.
 
-        Exit status: 0 if both verdicts are right, 1 if not, 130 interrupted.
+        Exit status: 0 if every verdict is right, 1 if not, 130 interrupted.
         """
         raise typer.Exit(asyncio.run(Demo(wiring, reports, keep).run()))
 

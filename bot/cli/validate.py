@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import signal
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -133,7 +135,12 @@ def render(renderer: Renderer, result: ValidationResult, form: Format) -> str:
 
 def print_report(text: str) -> None:
     """Print a report to standard output, as it is."""
-    typer.echo(text.rstrip("\n"))
+    try:
+        typer.echo(text.rstrip("\n"))
+    except BrokenPipeError:
+        # Who reads has had enough. The exit code tells the verdict all the same, and the
+        # interpreter's last flush must not stumble over the closed pipe either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _secrets(wiring: Wiring, names: list[str]) -> dict[str, str]:

@@ -43,6 +43,9 @@ from bot.ports.source import Source, SourceProblem, Tree
 WORTH_KEEPING_SECONDS = 2.0
 """An install that is quicker than this is not worth a snapshot."""
 
+CLEAN_UP_SECONDS = 3.0
+"""How long a clean-up goes on for somebody who does not want to wait for it."""
+
 KEEPING = "keeping the installed dependencies for the next time (Ctrl-C skips)"
 
 FINAL_STATUS: Mapping[Verdict, ValidationStatus] = {
@@ -90,6 +93,7 @@ class Course:
     under_way: StageStarted | None = None
     fault: str | None = None
     cancelled: bool = False
+    result: ValidationResult | None = None
 
     async def take(self, event: StageEvent) -> None:
         """Remember what an event says, and pass it on."""
@@ -127,17 +131,12 @@ class ValidationPipeline:
         validation = Validation(str(uuid.uuid4()), head_sha="", created_at=self._clock.now())
         course = Course(validation, request, emit, self._clock)
         try:
-            return await self._validate(course, tell)
+            await self._validate(course, tell)
         except SourceProblem as problem:
             await self._source_fault(course, problem)
-        except SandboxUnavailable as fault:
-            course.fault = str(fault)
         except asyncio.CancelledError:
-            self._cancel(course)
-        result = await self._conclude(course)
-        if tell is not None:
-            await tell(result)
-        return result
+            await self._cancel(course)
+        return await self._conclude(course, tell)
 
     async def create_snapshot(
         self, environment_id: str, plan: Plan, tree: Tree, request: ValidationRequest, emit: Emit
@@ -161,7 +160,7 @@ class ValidationPipeline:
         """Remove all that an environment has; it may have been removed before."""
         await self._sandbox.close(environment_id)
 
-    async def _validate(self, course: Course, tell: Tell | None) -> ValidationResult:
+    async def _validate(self, course: Course, tell: Tell | None) -> None:
         course.go(ValidationStatus.RETRIEVING)
         started = asyncio.get_running_loop().time()
         await course.take(StageStarted(Stage.RETRIEVE, "", self._clock.now().timestamp()))
@@ -172,12 +171,9 @@ class ValidationPipeline:
             except StageEnded:
                 pass  # it has emitted its result, and the verdict is made of those
             except asyncio.CancelledError:
-                self._cancel(course)
-            result = await self._conclude(course)
-            if tell is not None:
-                await tell(result)
+                await self._cancel(course)
+            await self._conclude(course, tell)
             await self._keep_snapshot(course, tree)
-        return result
 
     async def _retrieved(self, course: Course, tree: Tree, seconds: float) -> None:
         course.validation = replace(course.validation, head_sha=tree.head_sha)
@@ -229,6 +225,7 @@ class ValidationPipeline:
             await self.run_validation(course.environment)
         except SandboxUnavailable as fault:
             course.fault = str(fault)
+            await self._break_off(course, Cause.INFRASTRUCTURE, course.fault)
         finally:
             if not course.request.kept:
                 await self._clean_up(course)
@@ -236,10 +233,11 @@ class ValidationPipeline:
     async def _clean_up(self, course: Course) -> None:
         """Clean up even while being cancelled; what the engine keeps is for the next sweep."""
         cleaning = asyncio.ensure_future(self.cleanup_environment(course.validation.id))
+        cleaning.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             await asyncio.shield(cleaning)
         except asyncio.CancelledError:
-            await asyncio.wait({cleaning})
+            await asyncio.wait({cleaning}, timeout=CLEAN_UP_SECONDS)
             raise
         except SandboxUnavailable as fault:
             course.notes.append(f"not everything could be removed yet: {fault}")
@@ -267,11 +265,30 @@ class ValidationPipeline:
         result = StageResult(Stage.RETRIEVE, StageStatus.ERROR, problem.message, cause)
         await course.take(StageFinished(result))
 
-    def _cancel(self, course: Course) -> None:
+    async def _cancel(self, course: Course) -> None:
         course.cancelled = True
         _carry_on()
+        await self._break_off(course, Cause.CANCELLED, "cancelled while it ran")
 
-    async def _conclude(self, course: Course) -> ValidationResult:
+    async def _break_off(self, course: Course, cause: Cause, reason: str) -> None:
+        """End the stage that is under way, if any, for a reason that is not its own."""
+        if (begun := course.under_way) is None:
+            return
+        seconds = self._clock.now().timestamp() - begun.at
+        result = StageResult(
+            begun.stage, StageStatus.ERROR, reason, cause, begun.command, seconds=max(0.0, seconds)
+        )
+        await course.take(StageFinished(result))
+
+    async def _conclude(self, course: Course, tell: Tell | None) -> ValidationResult:
+        """Judge and tell, once: whatever happens after that changes no verdict."""
+        if course.result is None:
+            course.result = self._result(course)
+            if tell is not None:
+                await tell(course.result)
+        return course.result
+
+    def _result(self, course: Course) -> ValidationResult:
         plan = course.plan
         decision = decide(
             ValidationFacts(
@@ -316,4 +333,5 @@ class ValidationPipeline:
 def _carry_on() -> None:
     """Take back the cancellation of this task: it has been heard."""
     if task := asyncio.current_task():
-        task.uncancel()
+        while task.uncancel():
+            pass

@@ -53,6 +53,26 @@ EXPRESS = {"scripts": {"start": "node server.js", "test": "node --test"},
         pytest.param(
             {
                 "package.json": _package(
+                    scripts={
+                        "start": "webpack serve --open --config webpack.config.dev.js",
+                        "build": "webpack --config webpack.config.prod.js",
+                    },
+                    devDependencies={"webpack": "^5.91.0", "webpack-dev-server": "^5.0.4"},
+                ),
+                "index.html": "<p>",
+            },
+            {
+                "install": "npm install",
+                "build": "npm run build",
+                "start": "python3 -m http.server 8080 --bind 127.0.0.1 --directory dist",
+                "port": 8080,
+                "health_check_url": "/",
+            },
+            id="webpack's development server stands for the build",
+        ),
+        pytest.param(
+            {
+                "package.json": _package(
                     scripts={"build": "vite build"}, devDependencies={"vite": "5"}
                 ),
                 "yarn.lock": "",

@@ -45,6 +45,30 @@ def _commands(found: Detected) -> dict[str, str | int]:
             id="Flask factory, unittest",
         ),
         pytest.param(
+            {"requirements.txt": "flask\n", "shop/__init__.py": "def create_app(config=None):\n",
+             "shop/db.py": "@click.command('init-db')\ndef init_db_command(): ...\n"},
+            {
+                "install": "python3 -m pip install -r requirements.txt",
+                "start": "python3 -m flask --app shop init-db && "
+                "python3 -m flask --app shop run --host 127.0.0.1 --port 5000",
+                "port": 5000,
+                "health_check_url": "/",
+            },
+            id="Flask with a command that makes its tables",
+        ),
+        pytest.param(
+            {"requirements.txt": "flask\nFlask-Migrate\n", "app.py": FLASK,
+             "migrations/env.py": "", "tests/conftest.py": "@cli.command('init-db')"},
+            {
+                "install": "python3 -m pip install -r requirements.txt",
+                "start": "python3 -m flask --app app db upgrade && "
+                "python3 -m flask --app app run --host 127.0.0.1 --port 5000",
+                "port": 5000,
+                "health_check_url": "/",
+            },
+            id="Flask with migrations",
+        ),
+        pytest.param(
             {"requirements.txt": "fastapi[standard]\n", "requirements-dev.txt": "pytest\n",
              "main.py": "api = FastAPI(title='x')\n@api.get('/healthz')\n",
              "test_main.py": ""},
@@ -109,7 +133,7 @@ def _commands(found: Detected) -> dict[str, str | int]:
              '[project]\nname = "x"\ndynamic = ["version"]\n'},
             {
                 "install": "python3 -m pip install 'setuptools>=64' setuptools-scm && "
-                "SETUPTOOLS_SCM_PRETEND_VERSION=0.0.0 python3 -m pip install "
+                "SETUPTOOLS_SCM_PRETEND_VERSION=9999 python3 -m pip install "
                 "--no-build-isolation -e .",
             },
             id="version from git, which a box does not have",

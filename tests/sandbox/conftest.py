@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import shutil
 import sys
 import tarfile
 import uuid
@@ -11,11 +13,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import app
 from bot.adapters.clock import SystemClock
+from bot.adapters.git.source import GitSource
 from bot.domain.plan import (
     Plan,
     Stage,
@@ -25,8 +29,10 @@ from bot.domain.plan import (
     StageOutput,
     StageResult,
 )
-from bot.domain.source import EntryKind, TreeEntry
+from bot.domain.source import EntryKind, Origin, TreeEntry
+from bot.domain.validations import ValidationResult
 from bot.ports.sandbox import Environment, StageEnded
+from bot.services.validation_pipeline import ValidationPipeline, ValidationRequest
 from bot.settings import Settings
 from sandbox.boxes import BoxSandbox
 from sandbox.docker import DockerEngine
@@ -152,25 +158,60 @@ class Room:
         ]
 
 
+@pytest.fixture(scope="session")
+def proof(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first room leaves its proof that boxes are closed: the others need none."""
+    return tmp_path_factory.mktemp("proof") / "closed.json"
+
+
 @pytest.fixture
-async def room(docker_host: str | None, tmp_path: Path) -> AsyncIterator[Room]:
+async def room(docker_host: str | None, tmp_path: Path, proof: Path) -> AsyncIterator[Room]:
     """The sandbox of an installation of its own, wired by ``app.py``; it must end empty."""
     environ = {"CODEGENAPP_HOME": str(tmp_path / "home"), "PATH": "/usr/bin:/bin"}
     if docker_host:
         environ["DOCKER_HOST"] = docker_host
     settings = Settings.from_env(environ)
     settings.home.mkdir(parents=True)
+    if proof.exists():
+        shutil.copy(proof, settings.home)
     async with AsyncExitStack() as stack:
         bench = await stack.enter_async_context(app.workbench(settings, lambda _: None))
         assert isinstance(bench.sandbox, BoxSandbox)
         engine = DockerEngine(docker_host)
         stack.push_async_callback(engine.close)
         await bench.sandbox.ready()
+        shutil.copy(settings.home / proof.name, proof)
         installation = (settings.home / "installation-id").read_text()
         room = Room(bench.sandbox, engine, settings.home, installation)
         yield room
         left = await room.left()
     assert not left, f"the test left these behind: {left}"
+
+
+@dataclass
+class Validator:
+    """The whole pipeline in a room; ``heard`` is what it said of the last validation."""
+
+    room: Room
+    heard: Heard = field(default_factory=Heard)
+
+    async def __call__(self, folder: Path, **request: Any) -> ValidationResult:
+        """Validate a folder. ``request`` are fields of ``ValidationRequest``."""
+        clock = SystemClock()
+        ca_bundle = CA_BUNDLE if CA_BUNDLE.exists() else None
+        source = GitSource(clock, environment={"PATH": os.defpath}, ca_bundle=ca_bundle)
+        pipeline = ValidationPipeline(source, self.room.sandbox, clock)
+        self.heard = Heard()
+        wanted = ValidationRequest(Origin(str(folder)), scope="test", **request)
+        return await pipeline.trigger_validation(wanted, self.heard)
+
+
+@pytest.fixture
+async def validate(room: Room) -> AsyncIterator[Validator]:
+    """Validates folders; the snapshots of it are gone at the end."""
+    yield Validator(room)
+    for image in await room.engine.list_images(f"{INSTALLATION}={room.installation}"):
+        await room.engine.remove_image(image.id)
 
 
 @pytest.fixture

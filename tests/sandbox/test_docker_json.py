@@ -6,8 +6,15 @@ import json
 
 import pytest
 
-from sandbox.docker_json import box_body, epoch_seconds, image, network_body, split_tag
-from sandbox.engine import BoxSpec, NetworkSpec, joined
+from sandbox.docker_json import (
+    box_body,
+    epoch_seconds,
+    image,
+    network_body,
+    refused_pull,
+    split_tag,
+)
+from sandbox.engine import BoxSpec, EngineRefused, NetworkSpec, NotThere, joined
 
 SPEC = BoxSpec(image="image", labels={"codegenapp.kind": "application"})
 
@@ -98,3 +105,40 @@ def test_image_without_configuration_is_told_all_the_same() -> None:
     found = image({"Id": "sha256:1", "RepoTags": None, "Size": 7, "Architecture": "amd64"})
     assert (found.tags, found.labels, found.environment) == ((), {}, {})
     assert (found.created_at, found.tagged_at) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        pytest.param("manifest unknown", True, id="Debian's engine"),
+        pytest.param(
+            "manifest for postgres:99 not found: manifest unknown: manifest unknown", True, id="tag"
+        ),
+        pytest.param(
+            "pull access denied for no/such, repository does not exist or may require "
+            "'docker login': denied: requested access to the resource is denied",
+            True,
+            id="Docker Hub",
+        ),
+        pytest.param(
+            'failed to resolve reference "example.com/no/such:1": example.com/no/such:1: not found',
+            True,
+            id="containerd",
+        ),
+        pytest.param(
+            'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: '
+            "no such host",
+            False,
+            id="no network",
+        ),
+        pytest.param(
+            "toomanyrequests: You have reached your pull rate limit.", False, id="too many"
+        ),
+    ],
+)
+def test_a_registry_without_the_image_is_told_from_none_that_answers(
+    said: str, known: bool
+) -> None:
+    refusal = refused_pull(EngineRefused(said, 500))
+    assert isinstance(refusal, NotThere) is known
+    assert str(refusal) == said

@@ -24,6 +24,11 @@ print("userfaultfd", call(323, 0))
 print("io_uring_setup", call(425, 1, 0))
 print("mount", call(165, 0, 0, 0, 0, 0))
 print("clone3", call(435, 0, 0))
+print("kill_stop", call(62, 0, 19))
+print("kill_stop_wide", call(62, 0, 19 + (7 << 32)))
+print("tkill_stop", call(200, os.getpid(), 19))
+print("tgkill_stop", call(234, os.getpid(), os.getpid(), 19))
+print("fcntl_setsig", call(72, 0, 10, 19))
 try:
     socket.socket(40, socket.SOCK_STREAM)
     print("vsock OK")
@@ -53,7 +58,12 @@ async def test_a_box_is_kept_from_the_kernel(room: Room) -> None:
 async def test_ordinary_programs_do_not_notice(room: Room) -> None:
     commands = 'node -e \'new (require("worker_threads").Worker)("1", {eval: true})\' && git init x'
     plan = Plan(
-        steps=(Step(Stage.BUILD, f"{commands} && python3 -c 'import threading, subprocess'"),),
+        steps=(
+            Step(
+                Stage.BUILD,
+                f"{commands} && python3 -c 'import threading, subprocess' && kill -0 $$",
+            ),
+        ),
         prepare_network=NetworkAccess.NONE,
     )
     heard = await room.run(plan)

@@ -42,16 +42,31 @@ async def temporary_folder(base: Path, *, nobody: bool) -> AsyncIterator[Path]:
 def _make_folder(base: Path, *, nobody: bool) -> tuple[Path, int]:
     if nobody:
         _check_passable(base.resolve())
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base)).resolve()
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base)).resolve()
+        lock = _locked(folder)
+        if lock is None:
+            continue  # a sweep in this very moment took it for a dead one's
         if nobody:
             os.chown(folder, NOBODY, NOBODY)
-    except OSError:
-        os.close(lock)  # a sweep in this very moment took it for a dead one's
-        raise
-    return folder, lock
+        return folder, lock
+
+
+def _locked(folder: Path) -> int | None:
+    """The lock of a folder; None where the folder was gone before it was locked."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        still_there = os.path.samestat(folder.stat(), os.fstat(lock))
+    except FileNotFoundError:
+        still_there = False
+    if not still_there:
+        os.close(lock)
+        return None
+    return lock
 
 
 def _check_passable(base: Path) -> None:

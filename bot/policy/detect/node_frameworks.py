@@ -55,6 +55,9 @@ FRAMEWORKS = (
     Framework("@vue/cli-service", "Vue CLI", 8080, "vue-cli-service serve", "dist"),
     Framework("@11ty/eleventy", "Eleventy", 8080, "eleventy .*--serve", "_site"),
     Framework("vite", "Vite", 4173, _VITE_DEVELOPMENT, "dist", f"vite preview {_VITE}", _VITE),
+    Framework(
+        "webpack-dev-server", "webpack", 8080, r"webpack(?:-dev-server| serve)(?: .*)?", "dist"
+    ),
     Framework("parcel", "Parcel", 1234, "parcel(?: serve)?(?! build)", "dist"),
 )  # fmt: skip
 """The more telling first: SvelteKit and Astro come with Vite."""

@@ -28,6 +28,8 @@ _REQUIREMENTS = ("requirements.txt", "requirements/base.txt", "requirements/comm
 # Backends that ask for more when a package is installed in place without build isolation.
 _EDITABLE = {"hatchling": ("editables",), "pdm-backend": ("editables",)}
 _FROM_GIT = ("setuptools-scm", "setuptools_scm", "hatch-vcs", "versioningit")
+# Plugins among the tests' dependencies may want the project itself in no older version than some.
+_ANY_VERSION = "SETUPTOOLS_SCM_PRETEND_VERSION=9999 "
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def _package(tree: Tree) -> str:
         return ""
     backend = texts(build.get("requires")) or ["setuptools>=64", "wheel"]
     more = [it for name in backend for it in _EDITABLE.get(distribution(name), ())]
-    version = "SETUPTOOLS_SCM_PRETEND_VERSION=0.0.0 " if _takes_version_from_git(backend) else ""
+    version = _ANY_VERSION if _takes_version_from_git(backend) else ""
     extra = _test_extra(tree, project)
     own = f".[{extra}]" if extra else "."
     words = [f"-e {shlex.quote(own)}"]

@@ -18,6 +18,7 @@ _APPLICATION = re.compile(
 _FACTORY = re.compile(r"^def\s+(create_app|make_app)\s*\(", re.MULTILINE)
 _ASGI = frozenset({"FastAPI", "Starlette", "Litestar", "Quart"})
 _PREFERRED = ("app", "wsgi", "asgi", "main", "server")
+_INITIALISES = re.compile(r"\.command\(\s*['\"](init[-_]?db)['\"]")
 _SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE['\"]\s*,\s*['\"]([\w.]+)['\"]")
 
 
@@ -102,8 +103,10 @@ def _object(
         served = True
         port = 5000
         plain = variable in {"app", "application", "create_app()", "make_app()"}
-        target = module if plain else f"{module}:{variable}"
-        command = f"python3 -m flask --app {target} run --host 127.0.0.1 --port {port}"
+        flask = f"python3 -m flask --app {module if plain else f'{module}:{variable}'}"
+        database = _database_command(tree, names)
+        command = f"{flask} {database} && " if database else ""
+        command += f"{flask} run --host 127.0.0.1 --port {port}"
     if not served:
         sentence = (
             f"{path} holds a {framework} application, but no server for it (uvicorn) is among the "
@@ -119,6 +122,17 @@ def _object(
         Found(health or "/", path if health else "nothing else is known"),
         "/" if health else other_route(source) or documentation,
     )
+
+
+def _database_command(tree: Tree, names: frozenset[str]) -> str:
+    """The command of a Flask application that makes its tables; empty where it has none.
+
+    The box is always a fresh checkout: without it, what is asked of the database fails.
+    """
+    if "flask-migrate" in names and tree.has("migrations/env.py"):
+        return "db upgrade"
+    found = (_INITIALISES.search(source) for _, source in _sources(tree))
+    return next((it[1] for it in found if it), "")
 
 
 def _fastapi_standard(tree: Tree) -> bool:
