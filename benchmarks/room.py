@@ -149,7 +149,7 @@ async def room() -> AsyncIterator[Room]:
                     yield made
                 finally:
                     await made.forget_snapshots()
-            left = await engine.list_boxes(made.label)
+            left = [*await engine.list_boxes(made.label), *await engine.list_networks(made.label)]
             assert not left, f"the benchmark left {left}"
         finally:
             await engine.close()

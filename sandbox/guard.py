@@ -149,7 +149,7 @@ class Guard:
         self._full_house = self._full_house + 1 if usage.pids >= self._limits.pids - 2 else 0
         if self._full_house >= FULL_HOUSE_POLLS:
             self._trip(self.process_trip())
-        for box, name in self._beside.items():
+        for box, name in tuple(self._beside.items()):  # a service may be added meanwhile
             with contextlib.suppress(NotThere):
                 beside = await self._engine.usage(box)
                 if beside.disk_bytes > self._limits.disk_mb * MEGABYTE:

@@ -8,6 +8,7 @@ runs again there, offline, and a snapshot on which that fails is left for a cold
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, replace
 
@@ -27,7 +28,7 @@ from bot.ports.source import Tree
 from sandbox.box import STEP_UID, WORKSPACE, Box, application_box, furniture, step_environment
 from sandbox.closed import require_closed
 from sandbox.egress import EgressPolicy
-from sandbox.engine import NO_NETWORK, EngineRefused, Image, Kind
+from sandbox.engine import NO_NETWORK, Channel, EngineFault, EngineRefused, Image, Kind
 from sandbox.equipment import Equipment, Opened
 from sandbox.guard import Guard
 from sandbox.probe import Probe
@@ -37,6 +38,9 @@ from sandbox.subnets import Subnet, create_network
 
 PULL_SECONDS = 900.0
 NOT_FOUND = 404
+NO_SHELL = b"exec sh failed"
+"""What the engine's init says in a box whose image has no shell, before it ends."""
+LAST_WORDS_SECONDS = 2.0
 OFFLINE: Mapping[str, str] = {
     "npm_config_offline": "true",
     "PIP_NO_INDEX": "1",
@@ -185,6 +189,15 @@ class Preparation:
         channel = await engine.attach(box_id)
         try:
             probe, proxy = await self._side_by_side(box_id, network, image, hit=hit)
+        except EngineFault:
+            said = await _last_words(channel) if plan.image else b""
+            await channel.close()
+            if NO_SHELL in said:
+                reason = f"the image {plan.image} (sandbox.image) has no `sh`: every step needs it"
+                await self._conclude(
+                    StageResult(Stage.INSTALL, StageStatus.FAILED, reason, Cause.CONFIGURATION)
+                )
+            raise
         except BaseException:
             await channel.close()
             raise
@@ -270,6 +283,16 @@ class Preparation:
         await emit_result(self.emit, result)
         if result.status is not StageStatus.PASSED:
             raise StageEnded
+
+
+async def _last_words(channel: Channel) -> bytes:
+    """What a box has printed that would not stay."""
+    said = b""
+    with contextlib.suppress(TimeoutError, EngineFault):
+        async with asyncio.timeout(LAST_WORDS_SECONDS):
+            while chunk := await channel.read():
+                said += chunk[1]
+    return said
 
 
 async def cut(opened: Opened) -> None:

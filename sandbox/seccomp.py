@@ -9,6 +9,7 @@ architecture does not have are passed over by the engine.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -81,12 +82,18 @@ SENDING = {
 }
 """The calls that send a signal, and which argument it is."""
 
-STOP = 19
-"""SIGSTOP. The engine's own process becomes the step's user a moment before it is the command: a
-leftover that stops it then makes the engine wait without end, and the box can't even be killed."""
+NOT_STOP = ((0, 16), (16, 2), (18, 1), (20, 4), (24, 8), (32, 32), (64, 1))
+"""All signals but SIGSTOP (19), as blocks: where one begins, and its size, a power of two.
 
-CHOOSE_SIGNAL = 10
-"""F_SETSIG, by which the kernel would send a stop in a file's name."""
+The engine's own process becomes the step's user a moment before it is the step's command. A
+leftover that stops it then makes the engine wait without end: that box can't even be killed.
+"""
+
+NOT_CHOOSE_SIGNAL = ((0, 8), (8, 2), (11, 1), (12, 4), (16, 16), (32, 32), (1024, 1024))
+"""All of ``fcntl`` but F_SETSIG (10), by which the kernel would send a stop in a file's name."""
+
+LOW_BITS = 0xFFFFFFFF
+"""Of an ``int`` the kernel drops the upper half, which a filter would compare."""
 
 NATIVE_PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 """Linux's own, its 32-bit form, both with UNAME26, and the question which one it is."""
@@ -106,9 +113,9 @@ def profile() -> str:
     ]
     calls += [_allowed_if("personality", 0, "SCMP_CMP_EQ", it) for it in NATIVE_PERSONALITIES]
     for name, index in SENDING.items():
-        calls += _allowed_unless(name, index, STOP)
+        calls += _allowed_within(name, index, NOT_STOP)
     for name in ("fcntl", "fcntl64"):
-        calls += _allowed_unless(name, 1, CHOOSE_SIGNAL)
+        calls += _allowed_within(name, 1, NOT_CHOOSE_SIGNAL)
     return json.dumps(
         {
             "defaultAction": "SCMP_ACT_ERRNO",
@@ -123,13 +130,9 @@ def _allowed_if(name: str, index: int, op: str, value: int, value_two: int = 0) 
     return {"names": [name], "action": "SCMP_ACT_ALLOW", "args": [condition]}
 
 
-def _allowed_unless(name: str, index: int, value: int) -> list[dict[str, Any]]:
-    """Allow a call unless an argument is this value, as an ``int``: in its low 32 bits.
-
-    A filter compares 64 bits, of which the kernel then drops the upper ones; so the rule is that
-    one of the bits that count differs.
-    """
-    bits = [1 << bit for bit in range(32)]
-    return [
-        _allowed_if(name, index, "SCMP_CMP_MASKED_EQ", bit, (value & bit) ^ bit) for bit in bits
-    ]
+def _allowed_within(
+    name: str, index: int, blocks: Iterable[tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """Allow a call where an argument, as an ``int``, is in one of the blocks."""
+    masked = ((start, LOW_BITS & ~(size - 1)) for start, size in blocks)
+    return [_allowed_if(name, index, "SCMP_CMP_MASKED_EQ", mask, start) for start, mask in masked]

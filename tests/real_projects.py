@@ -41,14 +41,16 @@ class Registries:
         )
         return self._unpacked(next(self.scratch.glob("*.tar.gz"))) / folder
 
-    def python_generator(self, requirement: str, *arguments: str, makes: str) -> Path:
-        """What a program (``-m module …``) of a distribution makes."""
+    def python_generator(self, requirements: tuple[str, ...], *arguments: str, makes: str) -> Path:
+        """What a program of the first of some distributions makes."""
         place = self.scratch / "generator"
         self._python("-m", "venv", "--without-pip", str(place))
         python = str(place / "bin" / "python")
-        self._python("-m", "pip", "--python", python, "install", "--quiet", requirement)
+        self._python("-m", "pip", "--python", python, "install", "--quiet", *requirements)
         self._run(*arguments, path=place / "bin")
-        return self.scratch / makes
+        project = self.scratch / makes
+        shutil.rmtree(project / ".venv", ignore_errors=True)  # uv makes one; nobody commits it
+        return project
 
     def debian(self, package: str, folder: str) -> Path:
         """A folder of a Debian package; those of Go modules hold their source and tests."""
@@ -58,17 +60,22 @@ class Registries:
         # A checkout has no folder above it that belongs to anybody else.
         return Path(shutil.move(place / folder, self.scratch / "project"))
 
+    def lock(self, project: Path, *command: str) -> None:
+        """Have a package manager write its lock file; leaves nothing else behind."""
+        self._run(*command, folder=project)
+        shutil.rmtree(project / "node_modules", ignore_errors=True)
+
     def _python(self, *arguments: str) -> None:
         self._run(sys.executable, *arguments)
 
-    def _run(self, *command: str, path: Path | None = None) -> None:
+    def _run(self, *command: str, path: Path | None = None, folder: Path | None = None) -> None:
         environ = dict(os.environ)  # noqa: TID251 - the clients need the tester's proxies and indexes
         if path is not None:
             environ["PATH"] = f"{path}{os.pathsep}{environ['PATH']}"
         done = subprocess.run(
             command,
             check=False,
-            cwd=self.scratch,
+            cwd=folder or self.scratch,
             env=environ | {"CI": "true"},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -32,6 +32,7 @@ from bot.domain.validations import (
     ValidationStatus,
     Verdict,
 )
+from bot.policy.advice import advice
 from bot.policy.detect import detect, interesting
 from bot.policy.findings import extract
 from bot.policy.plan import make_plan
@@ -325,7 +326,7 @@ class ValidationPipeline:
             findings=findings,
             assumed=plan.assumed,
             not_verified=decision.not_verified,
-            notes=tuple(dict.fromkeys(course.notes)),
+            notes=tuple(dict.fromkeys((*course.notes, *advice(plan, decision.stages)))),
             title=decision.title,
         )
 

@@ -73,6 +73,22 @@ EXPRESS = {"scripts": {"start": "node server.js", "test": "node --test"},
         pytest.param(
             {
                 "package.json": _package(
+                    workspaces=["packages/*"], scripts={"start": "npm start --workspace=@mono/web"}
+                ),
+                "package-lock.json": "",
+                "packages/web/package.json": _package(dependencies={"express": "4.21.2"}),
+            },
+            {
+                "install": "npm ci",
+                "start": "npm start",
+                "port": 3000,
+                "health_check_url": "/",
+            },
+            id="a member of a workspace is the server",
+        ),
+        pytest.param(
+            {
+                "package.json": _package(
                     scripts={"build": "vite build"}, devDependencies={"vite": "5"}
                 ),
                 "yarn.lock": "",

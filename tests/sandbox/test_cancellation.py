@@ -79,7 +79,15 @@ async def test_while_boxes_are_made(room: Room) -> None:
         await cancelled(room, run, f"after {moment:g} s")
 
 
-@pytest.mark.parametrize("stage", [Stage.INSTALL, Stage.BUILD, Stage.START, Stage.HEALTH])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        Stage.INSTALL,
+        pytest.param(Stage.BUILD, marks=pytest.mark.long),
+        pytest.param(Stage.START, marks=pytest.mark.long),
+        Stage.HEALTH,
+    ],
+)
 async def test_during_a_stage(room: Room, stage: Stage) -> None:
     heard = Until(stage)
     run = asyncio.create_task(whole(room, heard))
@@ -98,9 +106,14 @@ async def test_while_a_snapshot_is_made(room: Room) -> None:
         await cancelled(room, run, f"after {moment:g} s of making a snapshot")
 
 
+@pytest.fixture(scope="module")
+def product(docker_host: str | None, tmp_path_factory: pytest.TempPathFactory) -> Product:
+    """An installation for commands that are stopped."""
+    return Product(tmp_path_factory.mktemp("stopped"), docker_host)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal(number: signal.Signals, docker_host: str | None, tmp_path: Path) -> None:
-    product = Product(tmp_path, docker_host)
+def test_signal(number: signal.Signals, product: Product, tmp_path: Path) -> None:
     where = project(tmp_path / "project", install_command="true", build_command="sleep 600")
     command = product.start("validate", str(where), "--format", "json")
     command.wait_for("build: sleep")

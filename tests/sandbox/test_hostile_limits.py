@@ -119,6 +119,7 @@ async def test_a_step_is_not_blamed_for_what_an_earlier_one_was_refused(room: Ro
     assert outcome(heard) == failed(Stage.TEST, Cause.EXIT_CODE)
 
 
+@pytest.mark.long
 async def test_fifty_thousand_files(room: Room) -> None:
     files = {f"d{number % 250}/f{number}": "x" for number in range(50_000)}
     plan = steps((Stage.BUILD, "find . -type f | wc -l"), seconds=BRIEF * 5)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.plan import Stage
+from bot.domain.plan import Cause, Stage, StageStatus
 from bot.domain.validations import Check, CheckState, Verdict
 from sandbox.docker import DockerEngine
 from tests.own_images import own_image
 from tests.real_projects import Registries
 from tests.sandbox.conftest import Validator
-from tests.sandbox.verdicts import lay_out, passed, report, stage_of
+from tests.sandbox.verdicts import failed_at, lay_out, passed, report, stage_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
 
@@ -40,12 +40,12 @@ class Project:
 
 def _wagtail(registries: Registries) -> Path:
     made = ("wagtail", "start", "bakery")
-    return registries.python_generator("wagtail==8.0", *made, makes="bakery")
+    return registries.python_generator(("wagtail==8.0",), *made, makes="bakery")
 
 
 def _fastapi(registries: Registries) -> Path:
     made = ("fastapi-new", "shop-api", "--python", "3.11")
-    return registries.python_generator("fastapi-new==0.0.7", *made, makes="shop-api")
+    return registries.python_generator(("fastapi-new==0.0.7", "uv"), *made, makes="shop-api")
 
 
 def _express(registries: Registries) -> Path:
@@ -53,13 +53,15 @@ def _express(registries: Registries) -> Path:
     return registries.npm_generator("express-generator@4.16.1", *made, makes="shop")
 
 
+NEXT = (
+    "create-next-app", "shop", "--ts", "--app", "--empty", "--no-tailwind", "--no-linter",
+    "--no-src-dir", "--no-react-compiler", "--import-alias", "@/*", "--use-npm",
+    "--skip-install", "--disable-git",
+)  # fmt: skip
+
+
 def _next(registries: Registries) -> Path:
-    made = (
-        "create-next-app", "shop", "--ts", "--app", "--empty", "--no-tailwind", "--no-linter",
-        "--no-src-dir", "--no-react-compiler", "--import-alias", "@/*", "--use-npm",
-        "--skip-install", "--disable-git",
-    )  # fmt: skip
-    return registries.npm_generator("create-next-app@16.4.3", *made, makes="shop")
+    return registries.npm_generator("create-next-app@16.4.3", *NEXT, makes="shop")
 
 
 PROJECTS = {
@@ -144,7 +146,8 @@ def registries(tmp_path: Path) -> Registries:
 @pytest.mark.parametrize("name", PROJECTS)
 async def test_real_project(name: str, validate: Validator, registries: Registries) -> None:
     project = PROJECTS[name]
-    result = await validate(project.fetch(registries))
+    # As a fork's: no snapshot is kept, which would install everything once more.
+    result = await validate(project.fetch(registries), trusted=False)
     text = report(result)
     assert result.verdict is Verdict.PASSED, text
     prepared = PREPARED if stage_of(result, Stage.INSTALL).command else {Stage.RETRIEVE}
@@ -175,3 +178,123 @@ async def test_a_go_project_in_an_image_of_its_own(
     assert result.verdict is Verdict.PASSED, report(result)
     assert passed(result) == PREPARED | {Stage.BUILD, Stage.TEST}
     assert "github.com/gorilla/mux" in stage_of(result, Stage.TEST).log.text
+
+
+MONOREPO = {
+    "package.json": """{"name": "mono", "private": true, "workspaces": ["packages/*"],
+      "scripts": {"prepare": "npm run build --workspace=@mono/lib",
+                  "test": "npm test --workspaces --if-present",
+                  "start": "npm start --workspace=@mono/web"}}""",
+    "packages/lib/package.json": """{"name": "@mono/lib", "version": "1.0.0",
+      "main": "dist/index.js",
+      "scripts": {"build": "mkdir -p dist && cp src/index.js dist/", "test": "node --test"}}""",
+    "packages/lib/src/index.js": "exports.hello = () => 'hello';\n",
+    "packages/lib/lib.test.js": """const { hello } = require(".");
+      require("node:test")("says hello", () => { if (hello() !== "hello") throw Error(hello()); });
+    """,
+    "packages/web/package.json": """{"name": "@mono/web", "version": "1.0.0",
+      "scripts": {"start": "node server.js"},
+      "dependencies": {"@mono/lib": "1.0.0", "express": "4.21.2"}}""",
+    "packages/web/server.js": """const { hello } = require("@mono/lib");
+      require("express")().get("/", (_, answer) => answer.send(hello())).listen(process.env.PORT);
+    """,
+}
+TYPESCRIPT = {
+    "package.json": """{"name": "shop", "private": true, "packageManager": "pnpm@9.15.9",
+      "scripts": {"build": "tsc -p .", "start": "node dist/server.js", "test": "node --test dist/"},
+      "dependencies": {"fastify": "5.2.1"},
+      "devDependencies": {"typescript": "5.7.3", "@types/node": "20.17.0"}}""",
+    "tsconfig.json": """{"compilerOptions": {"module": "nodenext", "target": "es2022",
+      "outDir": "dist", "rootDir": "src", "strict": true, "types": ["node"]}}""",
+    "src/server.ts": """import fastify from "fastify";
+      const app = fastify();
+      app.get("/health", async () => ({ ok: true }));
+      app.listen({ port: Number(process.env.PORT ?? 3000), host: "127.0.0.1" });
+    """,
+    "src/sum.test.ts": 'import test from "node:test";\ntest("passes", () => {});\n',
+}
+KOA = {
+    "package.json": """{"name": "shop", "private": true, "license": "MIT",
+      "scripts": {"start": "node index.js", "test": "node --test"},
+      "dependencies": {"koa": "2.15.3"}}""",
+    "index.js": """const Koa = require("koa");
+      const app = new Koa();
+      app.use((context) => { context.body = "hello"; });
+      app.listen(process.env.PORT || 4000);
+    """,
+    "test/koa.test.js": 'require("node:test")("loads", () => { require("koa"); });\n',
+}
+
+
+async def test_a_monorepo_of_npm_is_brought_up_from_its_snapshot(
+    validate: Validator, registries: Registries, tmp_path: Path
+) -> None:
+    folder = lay_out(tmp_path / "mono", MONOREPO)
+    registries.lock(folder, "npm", "install", "--package-lock-only", "--ignore-scripts")
+    cold = await validate(folder)
+    assert cold.verdict is Verdict.PASSED, report(cold)
+    assert passed(cold) == PREPARED | RUNNING | {Stage.TEST}
+    assert "port: 3000 (given as PORT)" in cold.assumed
+    # `prepare` builds what the other package needs: it has to run on the new source, offline.
+    lay_out(folder, {"packages/lib/src/index.js": "exports.hello = () => 'good day';\n"})
+    warm = await validate(folder)
+    assert warm.snapshot is not None
+    assert warm.snapshot.hit
+    assert stage_of(warm, Stage.INSTALL).reason.endswith("brought up")
+    assert failed_at(warm) == (Stage.TEST, StageStatus.FAILED, Cause.EXIT_CODE)
+    assert "good day" in stage_of(warm, Stage.TEST).log.text
+
+
+async def test_a_project_of_pnpm(
+    validate: Validator, registries: Registries, tmp_path: Path
+) -> None:
+    folder = lay_out(tmp_path / "shop", TYPESCRIPT)
+    pnpm = ("npm", "exec", "--yes", "pnpm@9.15.9", "--")
+    registries.lock(folder, *pnpm, "install", "--lockfile-only")
+    result = await validate(folder, trusted=False)
+    assert result.verdict is Verdict.PASSED, report(result)
+    assert passed(result) == PREPARED | RUNNING | {Stage.BUILD, Stage.TEST}
+    assert stage_of(result, Stage.INSTALL).command == "pnpm install --frozen-lockfile"
+    assert "health_check_url: /health (src/server.ts)" in result.assumed
+
+
+async def test_a_project_of_yarn(
+    validate: Validator, registries: Registries, tmp_path: Path
+) -> None:
+    folder = lay_out(tmp_path / "shop", KOA)
+    yarn = ("npm", "exec", "--yes", "yarn@1.22.22", "--")
+    registries.lock(folder, *yarn, "install", "--ignore-scripts")
+    assert "https://registry.yarnpkg.com/" in (folder / "yarn.lock").read_text()
+    result = await validate(folder, trusted=False)
+    assert result.verdict is Verdict.PASSED, report(result)
+    assert passed(result) == PREPARED | RUNNING | {Stage.TEST}
+    assert stage_of(result, Stage.INSTALL).command == "yarn install --frozen-lockfile"
+    assert "port: 4000 (index.js)" in result.assumed
+
+
+async def test_a_package_installed_in_place_follows_its_source(
+    validate: Validator, registries: Registries
+) -> None:
+    folder = registries.sdist("flask==3.1.2", "examples/tutorial")
+    cold = await validate(folder)
+    assert cold.verdict is Verdict.PASSED, report(cold)
+    blog = folder / "flaskr" / "blog.py"
+    blog.write_text(blog.read_text() + "\nraise SystemExit('the new source')\n")
+    warm = await validate(folder)
+    assert warm.snapshot is not None
+    assert warm.snapshot.hit
+    assert failed_at(warm)[0] is Stage.TEST
+    assert "the new source" in stage_of(warm, Stage.TEST).log.text
+
+
+async def test_a_template_that_fetches_fonts_while_it_builds(
+    validate: Validator, registries: Registries
+) -> None:
+    """Its build fails without a network, and the report says what to do."""
+    made = tuple(it for it in NEXT if it != "--empty")
+    folder = registries.npm_generator("create-next-app@16.4.3", *made, makes="shop")
+    result = await validate(folder, trusted=False)
+    assert failed_at(result) == (Stage.BUILD, StageStatus.FAILED, Cause.EXIT_CODE), report(result)
+    (advice,) = (it for it in result.notes if it.startswith("build tried to reach the network"))
+    assert "fonts.googleapis.com" in advice
+    assert "sandbox.build_network" in advice

@@ -171,6 +171,7 @@ async def test_snapshot_that_does_not_fit_is_left_for_a_cold_start(workshop: Wor
     assert list(heard.results) == [Stage.INSTALL, Stage.BUILD]
 
 
+@pytest.mark.long
 async def test_an_editable_install_of_python_works_offline(workshop: Workshop) -> None:
     files = {
         "pyproject.toml": (

@@ -213,7 +213,12 @@ class _Project:
         return self.tree.first(path, *names, f"{stem}/index.js", f"{inside}/main.ts")
 
     def _is_server(self) -> bool:
-        return not SERVERS.keys().isdisjoint(self.dependencies)
+        """Whether it, or a member of its workspace, has a server's library."""
+        declared = [self.dependencies]
+        if self.manifest.get("workspaces") or self.tree.has("pnpm-workspace.yaml"):
+            members = [it for it in self.tree.files if it.endswith("/package.json")]
+            declared += [table(self.tree.json(it), "dependencies") for it in members]
+        return any(not SERVERS.keys().isdisjoint(names) for names in declared)
 
     def _port(self, start: _Start) -> Found[int] | None:
         """The port: of the script, of the program's text, of the Dockerfile, of the framework."""
