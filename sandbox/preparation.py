@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, replace
 
@@ -38,7 +39,7 @@ from sandbox.subnets import Subnet, create_network
 
 PULL_SECONDS = 900.0
 NOT_FOUND = 404
-NO_SHELL = b"exec sh failed"
+NO_SHELL = re.compile(rb"exec \S*sh failed")
 """What the engine's init says in a box whose image has no shell, before it ends."""
 LAST_WORDS_SECONDS = 2.0
 OFFLINE: Mapping[str, str] = {
@@ -192,8 +193,9 @@ class Preparation:
         except EngineFault:
             said = await _last_words(channel) if plan.image else b""
             await channel.close()
-            if NO_SHELL in said:
-                reason = f"the image {plan.image} (sandbox.image) has no `sh`: every step needs it"
+            if NO_SHELL.search(said):
+                lacks = "has no `/bin/sh`, which runs every step"
+                reason = f"the image {plan.image} (sandbox.image) {lacks}"
                 await self._conclude(
                     StageResult(Stage.INSTALL, StageStatus.FAILED, reason, Cause.CONFIGURATION)
                 )

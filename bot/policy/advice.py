@@ -15,7 +15,9 @@ _NO_NETWORK = re.compile(
     r"|Temporary failure in name resolution|Name or service not known|Network is unreachable"
     r"|no such host|dial tcp: lookup|establishing a connection while requesting"
 )
-_HOST = re.compile(r"(?<![\w.@/-])(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24})(?![\w.-]|:\s)")
+_HOST = re.compile(
+    r"(?<![\w.@/-])(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24})(?![\w.-]|:\s)"
+)
 _FILE = re.compile(r"\.(?:[cm]?[jt]sx?|py|json|go|rs|rb|php|java|sh|lock|toml|ya?ml|html?|css)$")
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+
 import pytest
 
 from bot.domain.plan import Cause, HealthCheck, NetworkAccess, Plan, Stage, StageStatus, Step
+from sandbox.docker import DockerEngine
+from tests.busybox import chunked
 from tests.sandbox.conftest import Room
 
 pytestmark = pytest.mark.engine
@@ -58,6 +63,26 @@ async def test_a_secret_is_seen_by_its_step_only_and_masked(room: Room) -> None:
     assert heard.results[Stage.BUILD].log.text == "got ***\n"
     assert "token: []" in heard.results[Stage.TEST].log.text
     assert "s3cr3t-value" not in heard.output
+
+
+async def test_an_image_without_a_shell(
+    room: Room, docker_engine: DockerEngine, busybox_tar: bytes
+) -> None:
+    tag = "codegenapp-test/no-shell:latest"
+    with tarfile.open(fileobj=io.BytesIO(busybox_tar)) as whole, io.BytesIO() as packed:
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            tar.addfile(next(it for it in whole if it.isdir()))
+        await docker_engine.import_image(chunked(packed.getvalue()), tag)
+    plan = Plan(steps=(Step(Stage.TEST, "true"),), image=tag, prepare_network=OFFLINE)
+    try:
+        heard = await room.run(plan)
+    finally:
+        await docker_engine.remove_image(tag)
+    result = heard.results[Stage.INSTALL]
+    assert (result.status, result.cause) == (StageStatus.FAILED, Cause.CONFIGURATION)
+    assert (
+        result.reason == f"the image {tag} (sandbox.image) has no `/bin/sh`, which runs every step"
+    )
 
 
 async def test_an_application_that_crashes_after_its_first_good_answer(room: Room) -> None:
