@@ -1,6 +1,7 @@
 # Every command of a checkout; `make` alone lists them. Their environment is kept in .venv.
 
 PYTHON := .venv/bin/python
+BENCHMARKS := orchestration cold_and_warm throughput log_streaming
 FAST := tests/domain tests/policy tests/contract tests/flow tests/sandbox
 
 .DEFAULT_GOAL := help
@@ -20,10 +21,11 @@ test: ## install what is missing, then run every check and test but the long one
 	$(PYTHON) app.py demo
 
 test-full: ## also the long tests; writes the tables of docs/performance.md
-	@.ci/setup test
+	@.ci/setup full
 	@$(MAKE) --no-print-directory static
 	$(PYTHON) -m pytest
 	$(PYTHON) app.py demo
+	@for name in $(BENCHMARKS); do $(PYTHON) -m benchmarks.$$name || exit; done
 
 check: ## format, lint, types, import contracts, fast tests; under a minute
 	@.ci/setup check

@@ -23,6 +23,8 @@ from sandbox.steps import Runner, Running, finished_result, first_of
 START_SECONDS = 3.0
 REQUEST_SECONDS = 10.0
 STABILITY_SECONDS = 15.0
+STABILITY_PATIENCE = 2.0
+"""How long a bad answer is asked for again at the end, in seconds."""
 ENGINE_RESOLVER = "127.0.0.11"
 """Where the engine's own name server listens in a box that was on a network."""
 
@@ -67,27 +69,9 @@ class Application:
     async def check_health(self, health: HealthCheck) -> StageResult:
         """Ask until the application is well, or the check's deadline has come."""
         started = await self._begin(Stage.HEALTH)
-        seconds = min(health.deadline_seconds, self.runner.remaining())
-        answer = await self._watching(
-            self.probe.ask(
-                "health",
-                seconds=seconds,
-                port=health.port,
-                path=health.path,
-                fallback_path=health.fallback_path,
-                timeout=seconds,
-                request_timeout=min(REQUEST_SECONDS, seconds),
-            )
-        )
-        if passed := self._limit_passed(Stage.HEALTH, started):
-            return passed
-        if answer is None or not answer["healthy"]:
-            if ended := self._ended(Stage.HEALTH, started):
-                return ended
-            if seconds < health.deadline_seconds:
-                return self._bad(Stage.HEALTH, started, Cause.TIMEOUT, _OUT_OF_TIME)
-            assert answer is not None
-            return self._bad(Stage.HEALTH, started, Cause.UNHEALTHY, _unwell(answer))
+        answer = await self._ask(Stage.HEALTH, started, health, health.deadline_seconds)
+        if isinstance(answer, StageResult):
+            return answer
         self.healthy_at = _now()
         reason = f"{answer['url']} answered {answer['status']} after {answer['waited']:.1f} s"
         return StageResult(Stage.HEALTH, StageStatus.PASSED, reason, seconds=_now() - started)
@@ -115,7 +99,24 @@ class Application:
         started = await self._begin(Stage.STABILITY)
         settle = max(0.0, self.healthy_at + health.settle_seconds - _now())
         await self._watching(self.runner.clock.sleep(min(settle, self.runner.remaining())))
-        seconds = min(STABILITY_SECONDS, self.runner.remaining())
+        answer = await self._ask(
+            Stage.STABILITY, started, health, STABILITY_SECONDS, patience=STABILITY_PATIENCE
+        )
+        if isinstance(answer, StageResult):
+            return answer
+        waited = _now() - self.healthy_at
+        reason = f"still well {waited:.1f} s after the first good answer"
+        return StageResult(Stage.STABILITY, StageStatus.PASSED, reason, seconds=_now() - started)
+
+    async def stop(self) -> Log:
+        """Stop reading its output; the box's end ends the application. Gives its log."""
+        return await self.running.stop() if self.running else Log()
+
+    async def _ask(
+        self, stage: Stage, started: float, health: HealthCheck, deadline: float, **more: float
+    ) -> Mapping[str, Any] | StageResult:
+        """Ask for a good answer within ``deadline`` seconds; the stage's result where none came."""
+        seconds = min(deadline, self.runner.remaining())
         answer = await self._watching(
             self.probe.ask(
                 "health",
@@ -125,26 +126,20 @@ class Application:
                 fallback_path=health.fallback_path,
                 timeout=seconds,
                 request_timeout=min(REQUEST_SECONDS, seconds),
-                patience=2.0,
+                **more,
             )
         )
-        if passed := self._limit_passed(Stage.STABILITY, started):
+        if passed := self._limit_passed(stage, started):
             return passed
-        if answer is None or not answer["healthy"]:
-            if ended := self._ended(Stage.STABILITY, started):
-                return ended
-            if seconds < STABILITY_SECONDS:
-                return self._bad(Stage.STABILITY, started, Cause.TIMEOUT, _OUT_OF_TIME)
-            assert answer is not None
-            reason = f"well at first, and then no more: {_unwell(answer)}"
-            return self._bad(Stage.STABILITY, started, Cause.UNHEALTHY, reason)
-        waited = _now() - self.healthy_at
-        reason = f"still well {waited:.1f} s after the first good answer"
-        return StageResult(Stage.STABILITY, StageStatus.PASSED, reason, seconds=_now() - started)
-
-    async def stop(self) -> Log:
-        """Stop reading its output; the box's end ends the application. Gives its log."""
-        return await self.running.stop() if self.running else Log()
+        if answer is not None and answer["healthy"]:
+            return answer
+        if ended := self._ended(stage, started):
+            return ended
+        if seconds < deadline:
+            return self._bad(stage, started, Cause.TIMEOUT, _OUT_OF_TIME)
+        assert answer is not None
+        before = "well at first, and then no more: " if stage is Stage.STABILITY else ""
+        return self._bad(stage, started, Cause.UNHEALTHY, before + _unwell(answer))
 
     async def _begin(self, stage: Stage) -> float:
         await self.runner.emit(StageStarted(stage, "", self.runner.clock.now().timestamp()))

@@ -1,4 +1,4 @@
-"""The application box: any image with ``sh``, where the pull request's code runs.
+"""The application box: any image with ``/bin/sh``, where the pull request's code runs.
 
 Two users share it. The *lease* user runs nothing but a shell that reads an open standard input;
 when the controller dies, that input ends and the engine removes the box. The *step* user runs the

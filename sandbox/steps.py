@@ -29,6 +29,8 @@ from sandbox.logs import LogCollector
 DRAIN_SECONDS = 0.5
 FILE_TOO_LARGE = 128 + 25
 """What a shell says of a command that SIGXFSZ has ended."""
+KILLED = 137
+END_SECONDS = 1.0
 GUARD_SECONDS = 5.0
 """How long the guard may take to say why a box has ended."""
 
@@ -112,13 +114,19 @@ class Runner:
         the author's work. Comes back with the guard tripped where a limit was passed; raises
         EngineGone where the box ended from outside.
         """
-        if ended.exception() is not None or ended.result() != 0:
+        if ended.exception() is not None:
             await self._unless_the_box_ended()
+        elif code := ended.result():
+            # A box's end kills what runs in it, and the engine may tell of that end a bit later.
+            await self._unless_the_box_ended(END_SECONDS if code == KILLED else 0.0)
 
-    async def _unless_the_box_ended(self) -> None:
+    async def _unless_the_box_ended(self, patience: float = 0.0) -> None:
+        until = _now() + patience
         with contextlib.suppress(NotThere):
-            if (await self.box.engine.state(self.box.id)).running:
-                return
+            while (await self.box.engine.state(self.box.id)).running:
+                if _now() >= until:
+                    return
+                await self.clock.sleep(END_SECONDS / 20)
         await first_of(self.guard.tripped, seconds=GUARD_SECONDS)
         if not self.guard.tripped.done():
             raise EngineGone("the application box ended from outside")

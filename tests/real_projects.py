@@ -14,6 +14,10 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from tests.conftest import IN_CI
+
 SECONDS = 300
 
 
@@ -72,6 +76,9 @@ class Registries:
         environ = dict(os.environ)  # noqa: TID251 - the clients need the tester's proxies and indexes
         if path is not None:
             environ["PATH"] = f"{path}{os.pathsep}{environ['PATH']}"
+        if shutil.which(command[0], path=environ["PATH"]) is None:
+            message = f"needs {command[0]} (Debian: apt-get install npm)"
+            (pytest.fail if IN_CI else pytest.skip)(message)
         done = subprocess.run(
             command,
             check=False,

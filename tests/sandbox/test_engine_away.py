@@ -12,7 +12,17 @@ import pytest
 
 import app
 from bot.adapters.clock import SystemClock
-from bot.domain.plan import Stage, StageEvent, StageFinished, StageStarted, StageStatus
+from bot.domain.plan import (
+    HealthCheck,
+    NetworkAccess,
+    Plan,
+    Stage,
+    StageEvent,
+    StageFinished,
+    StageStarted,
+    StageStatus,
+    Step,
+)
 from bot.domain.source import Origin
 from bot.domain.validations import FailureClass, ValidationResult, Verdict
 from bot.ports.sandbox import SandboxUnavailable
@@ -23,6 +33,7 @@ from sandbox.engine import Thing
 from sandbox.ownership import INSTALLATION, KIND
 from tests.product import Product, project
 from tests.relay import Relay
+from tests.sandbox.conftest import Heard, Room
 
 pytestmark = pytest.mark.engine
 
@@ -188,3 +199,33 @@ async def test_an_engine_that_is_not_there_at_the_start(tmp_path: Path) -> None:
     async with app.workbench(settings, lambda _: None) as bench:
         with pytest.raises(SandboxUnavailable, match=r"does not answer .*DOCKER_HOST"):
             await bench.sandbox.ready()
+
+
+@pytest.mark.parametrize("stage", [Stage.BUILD, Stage.START, Stage.HEALTH])
+async def test_box_that_somebody_else_ends(room: Room, stage: Stage) -> None:
+    """Its commands end with it, and their exit codes are nobody's fault."""
+    plan = Plan(
+        steps=(Step(Stage.BUILD, "sleep 1"), Step(Stage.START, ON_AND_ON)),
+        health=HealthCheck(8000),
+        prepare_network=NetworkAccess.NONE,
+    )
+    ends: list[asyncio.Task[None]] = []
+
+    async def end() -> None:
+        await CLOCK.sleep(0.3)
+        boxes = await room.engine.list_boxes(f"{INSTALLATION}={room.installation}")
+        await asyncio.gather(
+            *(room.engine.kill(it.id) for it in boxes if it.labels[KIND] == "application")
+        )
+
+    class Ending(Heard):
+        async def __call__(self, event: StageEvent) -> None:
+            await super().__call__(event)
+            if begun(stage)(event):
+                ends.append(asyncio.create_task(end()))
+
+    heard = Ending()
+    with pytest.raises(SandboxUnavailable, match=r"ended from outside|box has ended"):
+        await room.run(plan, heard=heard)
+    await asyncio.gather(*ends)
+    assert stage not in heard.results
