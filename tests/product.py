@@ -23,6 +23,9 @@ from sandbox.ownership import INSTALLATION
 PATIENCE = 90.0
 T = TypeVar("T")
 
+HEARS_SIGINT = ("env", "--default-signal=INT")
+"""What a shell starts in the background ignores SIGINT, and so does all that it starts."""
+
 
 @dataclass
 class Product:
@@ -48,7 +51,7 @@ class Product:
         """Start a command."""
         return Command(
             subprocess.Popen(
-                [sys.executable, str(app.HERE / "app.py"), *arguments],
+                [*HEARS_SIGINT, sys.executable, str(app.HERE / "app.py"), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
