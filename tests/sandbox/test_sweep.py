@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -295,6 +296,7 @@ def product(docker_host: str | None, tmp_path: Path) -> Iterator[Product]:
 
 
 @pytest.mark.engine
+@pytest.mark.skipif(shutil.which("docker") is None, reason="needs the docker command line")
 def test_kept_for_a_look_inside(product: Product, tmp_path: Path) -> None:
     where = str(project(tmp_path / "it", build_command="echo here > witness; false"))
     ended = product.run("validate", where, "--keep", "--format", "json")
