@@ -73,6 +73,7 @@ async def workbench(settings: Settings, say: Say) -> AsyncIterator[Workbench]:
                 snapshots=Snapshots(engine, owner, limit, clock),
                 ca_bundle=ca_bundle,
                 index_variables=settings.index_variables,
+                kept_seconds=settings.auto_cleanup_hours * 3600.0,
             )
         )
         source = GitSource(clock, environment=settings.environ, ca_bundle=settings.ca_bundle)

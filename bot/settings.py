@@ -32,6 +32,7 @@ class Settings:
     sandbox_image: str
     snapshot_cache_gb: float
     validation_timeout_minutes: int
+    auto_cleanup_hours: int
     log_level: str
     log_format: str
     ca_bundle: Path | None
@@ -48,6 +49,7 @@ class Settings:
             sandbox_image=reader.get("SANDBOX_IMAGE", "", str),
             snapshot_cache_gb=reader.get("SNAPSHOT_CACHE_GB", 20.0, _positive(float)),
             validation_timeout_minutes=reader.get("VALIDATION_TIMEOUT_MINUTES", 30, _positive(int)),
+            auto_cleanup_hours=reader.get("AUTO_CLEANUP_HOURS", 24, _positive(int)),
             log_level=reader.get(
                 "LOG_LEVEL", "warning", _one_of("debug", "info", "warning", "error")
             ),

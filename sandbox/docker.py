@@ -295,9 +295,14 @@ class DockerEngine:
         if await self.image(reference) is None:
             raise self._wire.hung_up()
 
-    async def import_image(self, tar: AsyncIterator[bytes], tag: str) -> str:
+    async def import_image(
+        self, tar: AsyncIterator[bytes], tag: str, *, labels: Mapping[str, str]
+    ) -> str:
         repository, name = words.split_tag(tag)
         parameters = {"fromSrc": "-", "repo": repository, "tag": name}
+        if labels:
+            pairs = " ".join(f"{json.dumps(key)}={json.dumps(labels[key])}" for key in labels)
+            parameters["changes"] = f"LABEL {pairs}"
         answers = await self._wire.upload("POST", "images/create", parameters, tar)
         if not answers:
             raise self._wire.hung_up()

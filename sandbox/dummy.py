@@ -276,9 +276,11 @@ class DummyEngine:
             raise NotThere(f"no registry gives {reference}", 404)
         self._images.keep(reference, {})
 
-    async def import_image(self, tar: AsyncIterator[bytes], tag: str) -> str:
+    async def import_image(
+        self, tar: AsyncIterator[bytes], tag: str, *, labels: Mapping[str, str]
+    ) -> str:
         await self._reach()
-        return self._images.keep(tag, unpacked(await collected(tar)))
+        return self._images.keep(tag, unpacked(await collected(tar)), labels=labels)
 
     async def build(
         self,

@@ -267,7 +267,9 @@ class Engine(Protocol):
         NotThere where a registry says that it has no such image, EngineRefused where none gives it.
         """
 
-    async def import_image(self, tar: AsyncIterator[bytes], tag: str) -> str:
+    async def import_image(
+        self, tar: AsyncIterator[bytes], tag: str, *, labels: Mapping[str, str]
+    ) -> str:
         """Make an image of one layer from a root file system's tar; gives its id."""
 
     def build(

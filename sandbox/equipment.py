@@ -44,15 +44,16 @@ class Equipment:
     snapshots: Snapshots
     ca_bundle: bytes = b""
     index_variables: Mapping[str, str] = field(default_factory=dict)
+    kept_seconds: float = 24 * 3600.0
 
     def labels(self, kind: Kind, run: str, seconds: float, *, kept: bool = False) -> dict[str, str]:
         """The labels of an object that may live so many seconds, and some grace.
 
-        One that is ``kept`` outlives this process, for a day.
+        One that is ``kept`` outlives this process, for ``kept_seconds``.
         """
         now = self.clock.now()
         labels = self.owner.labels(kind, run, deadline_in(now, seconds + GRACE_SECONDS))
-        return ownership.kept(labels, now) if kept else labels
+        return ownership.kept(labels, deadline_in(now, self.kept_seconds)) if kept else labels
 
 
 @dataclass

@@ -89,7 +89,7 @@ async def ensure_image(
             return image
         try:
             async with asyncio.timeout(BUILD_SECONDS):
-                base = await _base(engine, lock.parent, progress)
+                base = await ensure_base(engine, lock.parent, labels, progress)
                 arguments = {"BASE": base, **forwarded(build_arguments)}
                 progress(f"building the sandbox image {tag} (some minutes, once)")
                 context = build_context(folder, ca_bundle or b"")
@@ -158,7 +158,9 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-async def _base(engine: Engine, folder: Path, progress: Progress) -> str:
+async def ensure_base(
+    engine: Engine, folder: Path, labels: Mapping[str, str], progress: Progress
+) -> str:
     """The tag of a base that the engine has, after pulling or making it where need be."""
     for tag in (PUBLIC_BASE, OWN_BASE):
         if await engine.image(tag):
@@ -172,7 +174,7 @@ async def _base(engine: Engine, folder: Path, progress: Progress) -> str:
         reason = str(fault).splitlines()[0][:200] if str(fault) else "no answer in time"
         progress(f"no registry gave it ({reason}); making it with debootstrap")
     async with make_base_system(folder, progress) as system:
-        await engine.import_image(system, OWN_BASE)
+        await engine.import_image(system, OWN_BASE, labels=labels)
     return OWN_BASE
 
 

@@ -29,8 +29,6 @@ KIND = "codegenapp.kind"
 KEPT = "kept"
 """The owner of what its user wanted to keep: only its deadline ends it."""
 
-KEPT_SECONDS = 24 * 3600.0
-
 
 @dataclass
 class Owner:
@@ -99,9 +97,9 @@ def expired(labels: Mapping[str, str], now: datetime) -> bool:
         return False
 
 
-def kept(labels: Mapping[str, str], now: datetime) -> dict[str, str]:
-    """The labels of an object that outlives its process, for a day."""
-    return {**labels, OWNER: KEPT, DEADLINE: iso8601(deadline_in(now, KEPT_SECONDS))}
+def kept(labels: Mapping[str, str], until: datetime) -> dict[str, str]:
+    """The labels of an object that outlives its process, until a time."""
+    return {**labels, OWNER: KEPT, DEADLINE: iso8601(until)}
 
 
 def deadline_in(now: datetime, seconds: float) -> datetime:

@@ -84,7 +84,7 @@ def docker_busybox(docker_host: str | None, request: pytest.FixtureRequest) -> s
         try:
             if await engine.image(BUSYBOX_IMAGE) is None:
                 tar: bytes = request.getfixturevalue("busybox_tar")
-                await engine.import_image(chunked(tar), f"{BUSYBOX_IMAGE}:latest")
+                await engine.import_image(chunked(tar), f"{BUSYBOX_IMAGE}:latest", labels={})
         finally:
             await engine.close()
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from sandbox.engine import Engine, Kind
-from sandbox.image_builder import _base, build_context, image_files
+from sandbox.image_builder import build_context, ensure_base, image_files
 
 FOLDER = Path(__file__).parent / "images"
 LABELS = {"codegenapp.test": "image", "codegenapp.kind": Kind.IMAGE.value}
@@ -24,7 +24,7 @@ async def own_image(engine: Engine, name: str, scratch: Path) -> str:
         digest.update(f"{path}\0{len(data)}\0".encode() + data)
     tag = f"codegenapp-test/{name}:{digest.hexdigest()[:12]}"
     if await engine.image(tag) is None:
-        base = await _base(engine, scratch, _tell)
+        base = await ensure_base(engine, scratch, LABELS, _tell)
         context = build_context(FOLDER / name, b"")
         async for line in engine.build(context, tag, labels=LABELS, arguments={"BASE": base}):
             _tell(line)

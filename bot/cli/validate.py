@@ -157,7 +157,7 @@ def _secrets(wiring: Wiring, names: list[str]) -> dict[str, str]:
 def _how_to_look(environment_id: str) -> str:
     label = f"label=codegenapp.run={environment_id}"
     return (
-        f"The boxes stay for a day.\n"
+        f"The boxes stay until a later run sweeps them (AUTO_CLEANUP_HOURS, else a day).\n"
         f"  look inside:  docker exec -it $(docker ps -q --filter {label} "
         f"--filter label=codegenapp.kind=application) sh\n"
         f"  remove them:  docker rm -f $(docker ps -aq --filter {label})"

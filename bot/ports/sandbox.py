@@ -79,7 +79,7 @@ class Sandbox(Protocol):
     ) -> Environment:
         """PREPARE. ``scope`` keeps the snapshots of different repositories apart.
 
-        A ``kept`` environment's boxes stay for a day after this process, unless closed.
+        A ``kept`` environment's boxes outlive this process, until their deadline or until closed.
         """
 
     async def run(self, environment: Environment) -> None:

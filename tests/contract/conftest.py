@@ -46,7 +46,7 @@ async def rig(kind: Kind) -> AsyncIterator[Rig]:
     """An engine with the tiny image; whatever a test has made there is removed after it."""
     engine = kind.make()
     if isinstance(engine, DummyEngine):
-        await engine.import_image(chunked(archive_of({"bin/sh": b""})), BUSYBOX_IMAGE)
+        await engine.import_image(chunked(archive_of({"bin/sh": b""})), BUSYBOX_IMAGE, labels={})
     case = f"codegenapp.test.case={uuid.uuid4()}"
     made = Rig(engine, case, dict(label.split("=") for label in (kind.session_label, case)))
     yield made

@@ -118,10 +118,12 @@ async def test_tagging_again_tells_when(rig: Rig) -> None:
 
 async def test_image_is_made_of_a_file_system(rig: Rig) -> None:
     tag = tag_name()
-    made = await rig.engine.import_image(chunked(archive_of({"a.txt": b"a" * 1000})), tag)
+    system = chunked(archive_of({"a.txt": b"a" * 1000}))
+    made = await rig.engine.import_image(system, tag, labels={"of": 'a "base"', "kind": "image"})
     image = await rig.engine.image(tag)
     assert image is not None
     assert image.id == made
+    assert image.labels == {"of": 'a "base"', "kind": "image"}
     assert image.bytes >= 1000
     assert image.tagged_at > 0
     await rig.engine.remove_image(tag)

@@ -72,7 +72,7 @@ async def test_an_image_without_a_shell(
     with tarfile.open(fileobj=io.BytesIO(busybox_tar)) as whole, io.BytesIO() as packed:
         with tarfile.open(fileobj=packed, mode="w") as tar:
             tar.addfile(next(it for it in whole if it.isdir()))
-        await docker_engine.import_image(chunked(packed.getvalue()), tag)
+        await docker_engine.import_image(chunked(packed.getvalue()), tag, labels={})
     plan = Plan(steps=(Step(Stage.TEST, "true"),), image=tag, prepare_network=OFFLINE)
     try:
         heard = await room.run(plan)

@@ -50,7 +50,9 @@ def clock() -> SkippingClock:
 @pytest.fixture
 async def rig(clock: SkippingClock) -> AsyncIterator[Rig]:
     engine = DummyEngine(SCRIPT, registry=["postgres:17"], clock=clock)
-    await engine.import_image(chunked(archive_of({"a": b"b"})), "codegenapp-test/busybox")
+    await engine.import_image(
+        chunked(archive_of({"a": b"b"})), "codegenapp-test/busybox", labels={}
+    )
     yield Rig(engine, "a=b", {"a": "b"})
     await engine.close()
 
@@ -96,7 +98,7 @@ async def test_engine_goes_away_for_some_calls(rig: Rig) -> None:
 
 async def test_closing_the_engine_ends_what_runs(rig: Rig) -> None:
     real = DummyEngine({"npm start": Scripted(seconds=float("inf"))})
-    await real.import_image(chunked(archive_of({"a": b"b"})), "image")
+    await real.import_image(chunked(archive_of({"a": b"b"})), "image", labels={})
     box = await real.create(BoxSpec(image="image", labels={}, command=("cat",)))
     await real.start(box)
     started = await real.execute(box, ("sh", "-c", "npm start"), user="1", environment={})

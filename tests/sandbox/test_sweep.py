@@ -98,7 +98,7 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> House:
     house = House(tmp_path)
-    await house.engine.import_image(chunked(archive_of({"bin/sh": b""})), "base")
+    await house.engine.import_image(chunked(archive_of({"bin/sh": b""})), "base", labels={})
     return house
 
 
@@ -140,7 +140,7 @@ async def test_neighbours_things_stay_dead_or_not(house: House) -> None:
 
 async def test_kept_things_stay_until_their_deadline(house: House) -> None:
     owner, other = house.owner(), house.owner()
-    labels = ownership.kept({}, NOW)
+    labels = ownership.kept({}, NOW + timedelta(hours=24))
     kept = await house.made(other, labels=labels)
     other.release()
     assert labels[OWNER] == KEPT
@@ -217,7 +217,7 @@ class Shelf:
 @pytest.fixture
 async def shelf(house: House) -> Shelf:
     house.engine = DummyEngine(clock=house.clock)
-    await house.engine.import_image(chunked(archive_of({"bin/sh": b""})), "base")
+    await house.engine.import_image(chunked(archive_of({"bin/sh": b""})), "base", labels={})
     return Shelf(house, house.owner())
 
 
