@@ -22,13 +22,14 @@ from bot.services.validation_pipeline import ValidationPipeline
 from bot.settings import Settings, SettingsError
 from demo.repository import build_repository
 from sandbox.boxes import BoxSandbox
+from sandbox.closed import own_addresses
 from sandbox.docker import DockerEngine
 from sandbox.egress import Egress
 from sandbox.engine import Engine, EngineRefused, Image, Kind
 from sandbox.equipment import Equipment
 from sandbox.guard import OutOfMemoryEvents
 from sandbox.image_builder import ensure_image
-from sandbox.ownership import OWNER, Owner, deadline_in
+from sandbox.ownership import INSTALLATION, Owner, deadline_in
 from sandbox.snapshots import Snapshots
 
 HERE = Path(__file__).resolve().parent
@@ -56,9 +57,16 @@ async def workbench(settings: Settings, say: Say) -> AsyncIterator[Workbench]:
                 images.append(await find_image(settings, engine, owner, clock, ca_bundle, say))
             return images[0]
 
-        egress = Egress(engine, owner, clock, own_image, settings.index_variables)
+        egress = Egress(
+            engine,
+            owner,
+            clock,
+            own_image,
+            settings.index_variables,
+            refused_addresses=own_addresses(),
+        )
         stack.push_async_callback(egress.close)
-        events = OutOfMemoryEvents(engine, f"{OWNER}={owner.id}")
+        events = OutOfMemoryEvents(engine, f"{INSTALLATION}={owner.installation}")
         stack.push_async_callback(events.close)
         limit = int(settings.snapshot_cache_gb * GIGABYTE)
         sandbox = BoxSandbox(

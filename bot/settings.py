@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, TypeVar
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -137,4 +138,13 @@ def _ca_bundle(environ: Mapping[str, str]) -> Path | None:
 def _index_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """The addresses of package indexes to forward into PREPARE; never paths of this machine."""
     given = {name: environ.get(name, "") for name in INDEX_VARIABLES}
-    return {name: url for name, url in given.items() if url.startswith(("http://", "https://"))}
+    return {name: url for name, url in given.items() if _is_open_address(url)}
+
+
+def _is_open_address(url: str) -> bool:
+    """Whether an address is one of the network, with no password in it: boxes get to see it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and "@" not in parts.netloc

@@ -60,11 +60,16 @@ class Application:
         return StageResult(
             Stage.START,
             StageStatus.PASSED,
-            "the command ended, and left the application running" if running.ended.done() else "",
+            self._what_is_left() if running.ended.done() else "",
             command=self.step.command,
             seconds=_now() - running.started,
             log=running.collector.log,
         )
+
+    def _what_is_left(self) -> str:
+        if self.health is None:
+            return "the command ended with 0; nobody looked whether it left anything running"
+        return "the command ended with 0; what it left running is looked at next"
 
     async def check_health(self, health: HealthCheck) -> StageResult:
         """Ask until the application is well, or the check's deadline has come."""

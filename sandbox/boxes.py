@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 
-from bot.domain.plan import Plan
+from bot.domain.masking import Masker
+from bot.domain.plan import Plan, Stage, StageEvent, StageFinished, StageNote
 from bot.ports.sandbox import Emit, Environment, Examined, SandboxUnavailable
 from bot.ports.source import Tree
 from sandbox.closed import prove_closed
@@ -69,7 +71,8 @@ class BoxSandbox:
         await self.ready()
         with _infrastructure():
             await self._catch_up()
-            plan = await self._fitted(plan)
+            plan, emit = await self._fitted(plan), masked(emit, secrets)
+            await _tell_unmaskable(emit, secrets)
             preparation = Preparation(
                 self._equipment, environment_id, plan, tree, secrets, emit, scope, kept=kept
             )
@@ -172,6 +175,30 @@ class BoxSandbox:
             labels.get(OWNER, "")
         )
         return orphan or not orphans_only
+
+
+def masked(emit: Emit, secrets: Mapping[str, str]) -> Emit:
+    """The same, with secrets masked in reasons and notes as they are in output.
+
+    A redirect, or the name of a refused host, can carry one.
+    """
+    masker = Masker(secrets)
+
+    async def pass_on(event: StageEvent) -> None:
+        match event:
+            case StageFinished(result):
+                event = StageFinished(replace(result, reason=masker.mask(result.reason)))
+            case StageNote(stage, text):
+                event = StageNote(stage, masker.mask(text))
+        await emit(event)
+
+    return pass_on
+
+
+async def _tell_unmaskable(emit: Emit, secrets: Mapping[str, str]) -> None:
+    if names := Masker(secrets).unmaskable:
+        text = f"too short to be masked where a step prints them: {', '.join(names)}"
+        await emit(StageNote(Stage.INSTALL, text))
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ async def _try_everything(engine: Engine, image: Image, owner: Owner, clock: Clo
         lease = await engine.attach(box)
         await engine.start(box)
         probe = await Probe.start(engine, image, box, box_labels)
-        hosts = {str(next(subnet.hosts())), DEFAULT_BRIDGE_GATEWAY, *_own_addresses()}
+        hosts = {str(next(subnet.hosts())), DEFAULT_BRIDGE_GATEWAY, *own_addresses()}
         targets = [[host, port] for host in sorted(hosts) for port in HOST_PORTS]
         targets += [[METADATA, 80], [*ELSEWHERE]]
         answer = await probe.ask("closed", seconds=30.0, targets=targets)
@@ -116,7 +116,7 @@ def _ways_out(answer: object) -> list[str]:
     return ways + (["a name server"] if answer["dns"] else [])
 
 
-def _own_addresses() -> set[str]:
+def own_addresses() -> set[str]:
     """The addresses of this machine that a box could try; the socket sends nothing."""
     found: set[str] = set()
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

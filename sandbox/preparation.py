@@ -26,7 +26,15 @@ from bot.domain.plan import (
 from bot.policy.snapshot_key import snapshot_key
 from bot.ports.sandbox import Emit, Environment, SandboxUnavailable, StageEnded
 from bot.ports.source import Tree
-from sandbox.box import STEP_UID, WORKSPACE, Box, application_box, furniture, step_environment
+from sandbox.box import (
+    STEP_UID,
+    WORKSPACE,
+    Box,
+    LeftoversRemain,
+    application_box,
+    furniture,
+    step_environment,
+)
 from sandbox.closed import require_closed
 from sandbox.egress import EgressPolicy
 from sandbox.engine import NO_NETWORK, Channel, EngineFault, EngineRefused, Image, Kind
@@ -38,6 +46,7 @@ from sandbox.steps import Runner, emit_result
 from sandbox.subnets import Subnet, create_network
 
 PULL_SECONDS = 900.0
+BAD_REFERENCE = 400
 NOT_FOUND = 404
 NO_SHELL = re.compile(rb"exec \S*sh failed")
 """What the engine's init says in a box whose image has no shell, before it ends."""
@@ -115,7 +124,7 @@ class Preparation:
         return image
 
     async def _no_image(self, reference: str, refused: EngineRefused) -> None:
-        if refused.status != NOT_FOUND:
+        if refused.status not in (BAD_REFERENCE, NOT_FOUND):
             raise SandboxUnavailable(f"the image {reference} could not be pulled: {refused}")
         reason = f"there is no image {reference} (sandbox.image, sandbox.services): {refused}"
         await self._conclude(
@@ -300,6 +309,11 @@ async def _last_words(channel: Channel) -> bytes:
 async def cut(opened: Opened) -> None:
     """Take the box off its network, if it has one, and test that it is closed."""
     engine = opened.equipment.engine
+    if not opened.runner.first:
+        # What install left running could answer the test. If it can't be killed, the next step
+        # says so.
+        with contextlib.suppress(LeftoversRemain):
+            await opened.box.clear()
     if network := opened.network:
         await engine.disconnect(network.id, opened.box.id)
         opened.network, opened.proxy = None, {}

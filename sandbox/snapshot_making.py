@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from bot.domain.plan import StageEvent
 from bot.ports.sandbox import Environment, StageEnded
 from bot.ports.source import Tree
-from sandbox.box import HOME, STEP_UID, WORKSPACE, finished
+from sandbox.box import HOME, STEP_UID, WORKSPACE, LeftoversRemain, finished
 from sandbox.engine import EngineRefused
 from sandbox.equipment import Equipment, Opened
 from sandbox.preparation import Preparation
@@ -51,19 +51,27 @@ async def make_snapshot(preparation: Preparation, key: str) -> bool:
         if refused.status == NAME_TAKEN:
             return False
         raise
-    await opened.box.clear()
-    await _forget_tree(opened, [entry.path for entry in preparation.tree.entries])
+    try:
+        await opened.box.clear()
+    except LeftoversRemain:
+        return False  # the next step of the validation itself has told of them
+    if not await _forget_tree(opened, [entry.path for entry in preparation.tree.entries]):
+        return False
     locked = plan.snapshot is not None and plan.snapshot.locked
     await equipment.snapshots.keep(key, opened.box.id, image, locked=locked)
     return True
 
 
-async def _forget_tree(opened: Opened, paths: Sequence[str]) -> None:
-    """Take the tree's files out again: the next commit may not have all of them."""
+async def _forget_tree(opened: Opened, paths: Sequence[str]) -> bool:
+    """Take the tree's files out again: the next commit may not have all of them.
+
+    Says whether all of them are gone; an install may have made one impossible to remove.
+    """
     engine = opened.equipment.engine
-    await engine.put_archive(opened.box.id, "/", _one_file(LIST, "\0".join(paths).encode()))
+    names = "\0".join(paths).encode("utf-8", "surrogateescape")
+    await engine.put_archive(opened.box.id, "/", _one_file(LIST, names))
     execution = await opened.box.execute(FORGET_TREE, {})
-    await finished(execution, opened.equipment.clock, FORGET_SECONDS)
+    return await finished(execution, opened.equipment.clock, FORGET_SECONDS) == 0
 
 
 async def _one_file(path: str, content: bytes) -> AsyncIterator[bytes]:

@@ -94,7 +94,9 @@ class Runner:
         given = {name: self.secrets[name] for name in step.secrets if name in self.secrets}
         environment = {**(extra or {}), **step.environment, **given}
         execution = await self.box.execute(step.command, environment)
-        collector = LogCollector(step.stage, Masker(given), self.plan.limits.log_bytes, self.emit)
+        collector = LogCollector(
+            step.stage, Masker(self.secrets), self.plan.limits.log_bytes, self.emit
+        )
         reader = asyncio.create_task(_read(execution, collector))
         ended = asyncio.create_task(_ended(reader, execution, self.clock))
         return Running(step, execution, collector, reader, ended, started)

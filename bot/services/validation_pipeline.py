@@ -94,6 +94,7 @@ class Course:
     under_way: StageStarted | None = None
     fault: str | None = None
     cancelled: bool = False
+    has_boxes: bool = False
     result: ValidationResult | None = None
 
     async def take(self, event: StageEvent) -> None:
@@ -218,6 +219,7 @@ class ValidationPipeline:
         if not course.plan.steps:
             return
         course.go(ValidationStatus.PREPARING)
+        course.has_boxes = True
         try:
             course.environment = await self.create_snapshot(
                 course.validation.id, course.plan, tree, course.request, course.take
@@ -256,7 +258,7 @@ class ValidationPipeline:
         try:
             await course.emit(StageNote(Stage.INSTALL, KEEPING))
             await self._sandbox.keep_snapshot(environment, tree)
-        except SandboxUnavailable:
+        except (SandboxUnavailable, SourceProblem):
             return  # a snapshot is a convenience; the next validation installs once more
         except asyncio.CancelledError:
             _carry_on()  # whoever does not want to wait for it has their verdict all the same
@@ -321,7 +323,7 @@ class ValidationPipeline:
             completed_at=validation.completed_at,
             stages=decision.stages,
             checks=decision.checks,
-            environment_id=validation.id if environment else "",
+            environment_id=validation.id if course.has_boxes else "",
             snapshot=use,
             findings=findings,
             assumed=plan.assumed,

@@ -118,6 +118,8 @@ class Room:
         files: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         heard: Heard | None = None,
+        *,
+        kept: bool = False,
     ) -> Heard:
         """Carry a plan out and clean up; a stage that ends it is in what was heard."""
         heard = heard or Heard()
@@ -125,7 +127,7 @@ class Room:
         tree = MemoryTree(files or {"README": "hello"})
         try:
             environment = await self.sandbox.open(
-                environment_id, plan, tree, secrets or {}, heard, scope="test"
+                environment_id, plan, tree, secrets or {}, heard, scope="test", kept=kept
             )
             await self.sandbox.run(environment)
         except StageEnded:

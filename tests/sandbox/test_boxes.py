@@ -7,7 +7,16 @@ import tarfile
 
 import pytest
 
-from bot.domain.plan import Cause, HealthCheck, NetworkAccess, Plan, Stage, StageStatus, Step
+from bot.domain.plan import (
+    Cause,
+    HealthCheck,
+    Limits,
+    NetworkAccess,
+    Plan,
+    Stage,
+    StageStatus,
+    Step,
+)
 from sandbox.docker import DockerEngine
 from tests.busybox import chunked
 from tests.sandbox.conftest import Room
@@ -104,3 +113,37 @@ async def test_an_application_that_crashes_after_its_first_good_answer(room: Roo
         Cause.CRASHED,
         9,
     )
+
+
+async def test_out_of_memory_is_seen_in_a_kept_box_too(room: Room) -> None:
+    hog = "python3 -c 'bytearray(400 << 20)' || true"
+    plan = Plan(
+        steps=(Step(Stage.BUILD, hog),), limits=Limits(memory_mb=128), prepare_network=OFFLINE
+    )
+    heard = await room.run(plan, kept=True)
+    assert heard.results[Stage.BUILD].cause is Cause.OUT_OF_MEMORY
+
+
+async def test_a_secret_is_masked_in_reasons_and_in_what_later_steps_print(room: Room) -> None:
+    server = (
+        "import http.server as h\n"
+        "class Away(h.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        self.send_response(302)\n"
+        "        self.send_header('Location', 'https://example.com/?id=' + open('kept').read())\n"
+        "        self.end_headers()\n"
+        "h.HTTPServer(('127.0.0.1', 8000), Away).serve_forever()\n"
+    )
+    plan = Plan(
+        steps=(
+            Step(Stage.BUILD, "printf %s $TOKEN > kept", secrets=("TOKEN",)),
+            Step(Stage.TEST, "cat kept"),
+            Step(Stage.START, "python3 server.py"),
+        ),
+        health=HealthCheck(8000, deadline_seconds=4),
+        prepare_network=OFFLINE,
+    )
+    heard = await room.run(plan, {"server.py": server}, {"TOKEN": "s3cr3t-value", "PIN": "12"})
+    assert heard.results[Stage.TEST].log.text == "***"
+    assert "id=***" in heard.results[Stage.HEALTH].reason
+    assert heard.notes == ["too short to be masked where a step prints them: PIN"]
