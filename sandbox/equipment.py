@@ -58,7 +58,10 @@ class Equipment:
 
 @dataclass
 class Opened:
-    """One validation's boxes. ``deadline`` is the event loop's time at which it must have ended."""
+    """One validation's boxes. ``deadline`` is the event loop's time at which it must have ended.
+
+    ``refused`` are the hosts that earlier steps tried to reach.
+    """
 
     equipment: Equipment
     id: str
@@ -73,6 +76,7 @@ class Opened:
     network: Subnet | None = None
     proxy: Mapping[str, str] = field(default_factory=dict)
     services: list[RunningService] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
     kept: bool = False
 
     async def stop_watching(self) -> None:

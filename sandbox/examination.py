@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 from collections.abc import AsyncIterator
 
@@ -28,7 +29,8 @@ async def examine(equipment: Equipment) -> AsyncIterator[Examined]:
         mend = "Install and start one (Debian: apt-get install docker.io), or set DOCKER_HOST."
         yield Examined("container engine", ok=False, detail=str(fault), mend=mend)
         return
-    new_enough = tuple(int(part) for part in info.version.split(".")[:2]) >= OLDEST_ENGINE
+    numbers = [int(number) for number in re.findall(r"\d+", info.version)[:2]]
+    new_enough = not numbers or tuple(numbers) >= OLDEST_ENGINE  # a build without one is a new one
     mend = "" if new_enough else "Install Docker 20.10 or newer."
     yield Examined("container engine", new_enough, f"Docker {info.version}", mend)
     roomy = info.memory_bytes >= LEAST_MEMORY_BYTES
@@ -53,7 +55,10 @@ async def _image(equipment: Equipment) -> Examined:
 
 
 async def _snapshots(equipment: Equipment) -> Examined:
-    images = await equipment.engine.list_images(f"{KIND}={Kind.SNAPSHOT.value}")
+    try:
+        images = await equipment.engine.list_images(f"{KIND}={Kind.SNAPSHOT.value}")
+    except EngineFault as fault:
+        return Examined("snapshots", ok=False, detail=str(fault), mend="Try again.")
     mine = [it for it in images if it.labels.get(INSTALLATION) == equipment.owner.installation]
     size = sum(own_bytes(image) for image in mine) / GIGABYTE
     return Examined("snapshots", ok=True, detail=f"{len(mine)} kept, {size:.1f} GB")

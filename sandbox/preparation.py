@@ -356,11 +356,17 @@ def proxy_variables(proxy: str) -> dict[str, str]:
 
 def with_refusals(opened: Opened, result: StageResult) -> StageResult:
     """Tell a step that failed because a host was refused from one that failed by itself."""
-    if result.cause not in (Cause.EXIT_CODE, Cause.TIMEOUT) or opened.network is None:
+    if opened.network is None:
         return result
-    if not opened.equipment.egress.alive(opened.network.id):
+    egress = opened.equipment.egress
+    refused = egress.refusals(opened.network.addresses)
+    # What an earlier step was refused, and passed without, is not this one's trouble.
+    hosts = [host for host in refused if host not in opened.refused]
+    opened.refused.update(hosts)
+    if result.cause not in (Cause.EXIT_CODE, Cause.TIMEOUT):
+        return result
+    if not egress.alive(opened.network.id):
         raise SandboxUnavailable(f"the registries' proxy ended during the {result.stage}")
-    hosts = opened.equipment.egress.refusals(opened.network.addresses)
     if not hosts:
         return result
     named = ", ".join(hosts)

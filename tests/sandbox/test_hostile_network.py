@@ -194,3 +194,16 @@ async def test_a_build_that_was_refused_a_host_says_so(room: Room) -> None:
 def _with_build_network(plan: Plan) -> Plan:
     registries = NetworkAccess.REGISTRIES
     return replace(plan, prepare_network=registries, build_network=registries)
+
+
+async def test_a_host_that_install_did_without_is_no_later_steps_trouble(room: Room) -> None:
+    plan = Plan(
+        steps=(
+            Step(Stage.INSTALL, "curl --silent --max-time 5 https://example.com || true"),
+            Step(Stage.BUILD, "exit 4"),
+        ),
+        build_network=NetworkAccess.REGISTRIES,
+    )
+    heard = await room.run(plan)
+    result = heard.results[Stage.BUILD]
+    assert (result.cause, result.exit_code) == (Cause.EXIT_CODE, 4)
