@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.plan import Cause, HealthCheck, NetworkAccess, Plan, Stage, StageStatus
+from bot.domain.plan import Cause, HealthCheck, NetworkAccess, Plan, Stage, StageStatus, Step
 from tests.sandbox.conftest import Room
 from tests.sandbox.hostile import LIMITS, SERVER, failed, outcome, passed, steps
 
