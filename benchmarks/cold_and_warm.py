@@ -27,7 +27,9 @@ BRANCH = "add-quantities"
 REMARK = """\
 Medians of {rounds} rounds; branch `{branch}` of the demo's sample. The first cold one of a process
 also starts the proxy. The snapshot is made after the verdict and is not in these times. Reach: warm
-is ready in under a third of cold's time."""
+in under a third of cold's time. It holds for the way to the ready box, which is what this program
+judges. The whole can't: build, tests, start and the interface's settling time are in both, and
+alone are **{floor:.2f}** of cold's whole."""
 WORK = (Stage.BUILD, Stage.TEST, Stage.START, Stage.HEALTH, Stage.PORTS)
 
 
@@ -97,10 +99,11 @@ async def main() -> int:
                 cold.append(await validated(place, request, hit=False))
                 warm.append(await validated(place, request, hit=True))
     assert machine is not None, "no rounds, no table"
+    floor = statistics.median(it.stages(*WORK, Stage.STABILITY) / it.whole for it in cold)
     table = Table(
         ("seconds", "cold, first of a process", "cold", "warm", "warm ÷ cold"),
         [row(name, part, first, cold, warm) for name, part in PARTS.items()],
-        (REMARK.format(rounds=given.rounds, branch=BRANCH),),
+        (REMARK.format(rounds=given.rounds, branch=BRANCH, floor=floor),),
     )
     publish(
         "cold-and-warm",

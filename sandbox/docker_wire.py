@@ -19,7 +19,7 @@ from aiodocker import Docker, DockerError
 from aiodocker.execs import Exec
 from aiodocker.stream import Stream
 
-from sandbox.engine import EngineFault, EngineGone, EngineRefused, NotThere
+from sandbox.engine import EngineFault, EngineGone, EngineRefused, EngineSlow, NotThere
 
 Parameters = Mapping[str, str | int]
 
@@ -218,7 +218,7 @@ class Wire:
         except EngineFault:
             raise
         except TimeoutError as error:
-            raise EngineGone(self._gone(f"no answer within {seconds:g} s")) from error
+            raise EngineSlow(self._gone(f"no answer within {seconds:g} s")) from error
         except DockerError as error:
             raise self._fault(error) from error
         except (aiohttp.ClientError, ConnectionError) as error:

@@ -29,6 +29,10 @@ class EngineGone(EngineFault):
     """The engine does not answer, hung up in the middle, or took longer than the call may."""
 
 
+class EngineSlow(EngineGone):
+    """The engine took longer than the call may; it may yet be well otherwise."""
+
+
 class EngineRefused(EngineFault):
     """The engine answered, and said no. ``status`` is the HTTP status, 0 where there is none."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bot.domain.plan import Cause, Limits
 from bot.ports.clock import Clock
-from sandbox.engine import Engine, EngineFault, EngineGone, NotThere
+from sandbox.engine import Engine, EngineFault, EngineGone, EngineSlow, NotThere, Usage
 
 POLL_SECONDS = 1.0
 LONGEST_POLL_SECONDS = 5.0
@@ -22,6 +22,8 @@ REST = 4
 LAST_EVENT_SECONDS = 1.0
 """How long the engine may take to tell that a box which has ended was out of memory."""
 FULL_HOUSE_POLLS = 3
+SLOW_LOOKS = 2
+"""How many looks in a row the engine may not finish while it answers everything else at once."""
 MEGABYTE = 1024 * 1024
 
 
@@ -85,6 +87,7 @@ class Guard:
         self._events = events
         self._clock = clock
         self._full_house = 0
+        self._slow_looks = 0
         self._beside: dict[str, str] = {}
         events.watch(box, self._notice)
         self._tasks = [self._start(self._watch_usage()), self._start(self._watch_life())]
@@ -141,8 +144,10 @@ class Guard:
     async def look(self) -> None:
         """Compare what the box uses now with its limits."""
         try:
-            usage = await self._engine.usage(self._box)
+            usage = await self._measure()
         except NotThere:
+            return
+        if usage is None:
             return
         if usage.disk_bytes > self._limits.disk_mb * MEGABYTE:
             self._trip(self._disk_trip())
@@ -154,6 +159,22 @@ class Guard:
                 beside = await self._engine.usage(box)
                 if beside.disk_bytes > self._limits.disk_mb * MEGABYTE:
                     self._trip(self._disk_trip(f" of service `{name}`"))
+
+    async def _measure(self) -> Usage | None:
+        """What the box uses; None where the engine can't say, though it is well.
+
+        It walks over every file of the box: one that never comes to an end is the box's doing.
+        """
+        try:
+            usage = await self._engine.usage(self._box)
+        except EngineSlow:
+            await self._engine.info()  # raises where the engine is what is at fault
+            self._slow_looks += 1
+            if self._slow_looks >= SLOW_LOOKS:
+                self._trip(self._uncountable_trip())
+            return None
+        self._slow_looks = 0
+        return usage
 
     def _trip(self, trip: Trip) -> None:
         if not self.tripped.done():
@@ -185,6 +206,13 @@ class Guard:
         return Trip(
             Cause.DISK_FULL,
             f"wrote a file of more than {self._limits.disk_mb} MB (sandbox.disk_mb)",
+        )
+
+    def _uncountable_trip(self) -> Trip:
+        return Trip(
+            Cause.DISK_FULL,
+            "wrote more files than can be counted in time "
+            f"(the limit is {self._limits.disk_mb} MB, sandbox.disk_mb)",
         )
 
     def _disk_trip(self, whose: str = "") -> Trip:

@@ -22,6 +22,8 @@ MEGABYTE = 1024 * 1024
 LOG_BYTES = 16 * 1024
 GRACE_SECONDS = 1.0
 ATTEMPT_SECONDS = 10.0
+BROKEN = 500
+RUNTIME_WORDS = ("runtime create failed", "exec:", "starting container process")
 
 
 class ServiceNotReady(Exception):
@@ -61,7 +63,8 @@ async def start_service(
 ) -> RunningService:
     """Start a service in the network of the application box; it is not ready yet.
 
-    Raises ServiceNotReady where its image has nothing that can be started.
+    Raises ServiceNotReady where its image has nothing that can be started; what is the engine's
+    own fault stays one.
     """
     spec = BoxSpec(
         image=service.image,
@@ -76,7 +79,7 @@ async def start_service(
     try:
         box = await engine.create(spec)
     except EngineRefused as refused:
-        raise _not_started(service, refused) from refused
+        raise _told(service, refused) from refused
     channel = await engine.attach(box)
     output = bytearray()
     reader = asyncio.create_task(_keep_tail(channel, output))
@@ -86,12 +89,19 @@ async def start_service(
     except BaseException as fault:
         await running.close()
         if isinstance(fault, EngineRefused):
-            raise _not_started(service, fault) from fault
+            raise _told(service, fault) from fault
         raise
     return running
 
 
-def _not_started(service: Service, refused: EngineRefused) -> ServiceNotReady:
+def _told(service: Service, refused: EngineRefused) -> Exception:
+    """A refusal as the configuration's fault, or as the engine's own.
+
+    The runtime's complaint about a program that the image lacks comes with status 400, 404 or,
+    from some engines, 500: it names the process that it tried to start.
+    """
+    if refused.status >= BROKEN and not any(word in str(refused) for word in RUNTIME_WORDS):
+        return EngineGone(f"service `{service.name}`: {refused}")
     return ServiceNotReady(service, f"could not be started: {refused}", "")
 
 

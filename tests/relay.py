@@ -16,6 +16,7 @@ class Relay:
 
     def __init__(self, path: Path, docker_host: str | None) -> None:
         self.address = f"unix://{path}"
+        self.docker_host = docker_host
         self._path = path
         self._engine = (docker_host or f"unix://{ENGINE_SOCKET}").removeprefix("unix://")
         self._server: asyncio.Server | None = None

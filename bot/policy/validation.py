@@ -37,6 +37,7 @@ _OF_THE_APPLICATION = frozenset(CHECK_STAGES[Check.DEPLOYMENT_SUCCESS]) | {Stage
 _DID_NOT_RUN = frozenset({StageStatus.SKIPPED, StageStatus.NOT_REACHED})
 _FAILED = frozenset({StageStatus.FAILED, StageStatus.TIMED_OUT})
 _CONFIGURED_CAUSES = frozenset({Cause.HOST_REFUSED, Cause.CONFIGURATION, Cause.SOURCE})
+_LIMITS = frozenset({Cause.OUT_OF_MEMORY, Cause.DISK_FULL, Cause.PROCESS_LIMIT})
 
 
 @dataclass(frozen=True)
@@ -256,19 +257,17 @@ def _wants_missing_secret(facts: ValidationFacts, result: StageResult) -> bool:
 Rule = Callable[[ValidationFacts, StageResult], bool]
 
 CLASS_RULES: tuple[tuple[Rule, FailureClass], ...] = (
+    (lambda _, result: result.cause in _CONFIGURED_CAUSES, FailureClass.CONFIGURATION),
+    (lambda _, result: result.cause in _LIMITS, FailureClass.CODE),
     (
         lambda facts, result: not facts.plan.trusted and _wants_missing_secret(facts, result),
         FailureClass.UNTRUSTED_FORK,
     ),
     (_wants_missing_secret, FailureClass.MISSING_SECRET),
-    (
-        lambda _, result: result.cause in _CONFIGURED_CAUSES,
-        FailureClass.CONFIGURATION,
-    ),
     (lambda _, result: result.exit_code == COMMAND_NOT_FOUND, FailureClass.CONFIGURATION),
     (lambda _, result: result.stage is Stage.INSTALL, FailureClass.DEPENDENCY),
 )
-"""Whose failure it is: the first rule that holds, else the code's."""
+"""Whose failure it is: the first rule that holds, what is certain first; else the code's."""
 
 
 def _class(facts: ValidationFacts, result: StageResult) -> FailureClass:

@@ -194,7 +194,6 @@ class ValidationPipeline:
             if path in course.paths and (content := await tree.read(path)) is not None:
                 parsed = parse(content.decode("utf-8-sig", errors="replace"), path)
                 break
-        course.notes.extend(f"{it.path}: {it.sentence}" for it in parsed.problems)
         files = {
             path: content.decode("utf-8", errors="replace")
             for path in interesting(course.paths)

@@ -393,6 +393,23 @@ def test_a_secret_that_nobody_gave_is_to_blame(stage: Stage) -> None:
     assert fork.failure_class is FailureClass.UNTRUSTED_FORK
 
 
+@pytest.mark.parametrize(
+    ("cause", "failure_class"),
+    [
+        (Cause.OUT_OF_MEMORY, CODE),
+        (Cause.DISK_FULL, CODE),
+        (Cause.PROCESS_LIMIT, CODE),
+        (Cause.HOST_REFUSED, FailureClass.CONFIGURATION),
+        (Cause.UNHEALTHY, FailureClass.MISSING_SECRET),
+    ],
+)
+def test_what_is_certain_is_blamed_before_a_missing_secret(
+    cause: Cause, failure_class: FailureClass
+) -> None:
+    failing = up_to(bad(Stage.HEALTH, cause))
+    assert judge(*failing, missing_secrets={"DB": ("start",)}).failure_class is failure_class
+
+
 def test_the_plan_says_of_what_the_user_left_out_what_the_verdict_looks_for() -> None:
     plan = make_plan(
         ParsedConfig(),

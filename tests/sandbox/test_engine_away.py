@@ -3,153 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import app
-from bot.adapters.clock import SystemClock
-from bot.domain.plan import (
-    HealthCheck,
-    NetworkAccess,
-    Plan,
-    Stage,
-    StageEvent,
-    StageFinished,
-    StageStarted,
-    StageStatus,
-    Step,
-)
+from bot.domain.plan import HealthCheck, NetworkAccess, Plan, Stage, StageEvent, Step
 from bot.domain.source import Origin
-from bot.domain.validations import FailureClass, ValidationResult, Verdict
+from bot.domain.validations import FailureClass, Verdict
 from bot.ports.sandbox import SandboxUnavailable
-from bot.services.validation_pipeline import ValidationPipeline, ValidationRequest
+from bot.services.validation_pipeline import ValidationRequest
 from bot.settings import Settings
-from sandbox.docker import DockerEngine
-from sandbox.engine import Thing
 from sandbox.ownership import INSTALLATION, KIND
 from tests.product import Product, project
 from tests.relay import Relay
+from tests.sandbox.away import (
+    CLOCK,
+    MOMENTS,
+    ON_AND_ON,
+    WHOLE,
+    Away,
+    begun,
+    ended,
+    goes,
+    installation_on,
+)
 from tests.sandbox.conftest import Heard, Room
 
 pytestmark = pytest.mark.engine
 
-CLOCK = SystemClock()
-ON_AND_ON = "sleep 600"
-WHOLE: dict[str, str | int] = {
-    "install_command": "true",
-    "build_command": "true",
-    "start_command": "python3 -m http.server 8000 --bind 127.0.0.1",
-    "port": 8000,
-    "health_check_url": "/",
-}
-
-
-@dataclass
-class Away:
-    """An installation behind a relay."""
-
-    relay: Relay
-    product: Product
-    pipeline: ValidationPipeline
-
-    async def things(self) -> list[Thing]:
-        """What the installation has on the real engine."""
-        label = f"{INSTALLATION}={(self.product.home / 'installation-id').read_text()}"
-        engine = DockerEngine(self.product.docker_host)
-        try:
-            return [*await engine.list_boxes(label), *await engine.list_networks(label)]
-        finally:
-            await engine.close()
-
-    async def validate(
-        self,
-        where: Path,
-        when: Callable[[StageEvent], bool],
-        seconds: float,
-        *,
-        after: float = 0.3,
-    ) -> ValidationResult:
-        """Validate; ``after`` an event that is waited for, the engine goes for so long."""
-        comes_back: list[asyncio.Task[None]] = []
-
-        async def hear(event: StageEvent) -> None:
-            if when(event) and not comes_back:
-                comes_back.append(asyncio.create_task(go()))
-
-        async def go() -> None:
-            await CLOCK.sleep(after)
-            await self.relay.go_away()
-            await CLOCK.sleep(seconds)
-            await self.relay.come_back()
-
-        request = ValidationRequest(Origin(str(where)), scope="away")
-        result = await self.pipeline.trigger_validation(request, hear)
-        for task in comes_back:
-            await task
-        return result
-
 
 @pytest.fixture
 async def away(docker_host: str | None, tmp_path: Path, proof: Path) -> AsyncIterator[Away]:
-    async with Relay(tmp_path / "relay.sock", docker_host) as relay:
-        product = Product(tmp_path / "product", docker_host)
-        settings = Settings.from_env(product.environ | {"DOCKER_HOST": relay.address})
-        settings.home.mkdir(parents=True)
-        if proof.exists():
-            shutil.copy(proof, settings.home)
-        async with app.workbench(settings, lambda _: None) as bench:
-            await bench.sandbox.ready()
-            yield Away(relay, product, bench.pipeline)
-    where = project(tmp_path / "last", build_command="true")
-    last = await asyncio.to_thread(product.run, "validate", str(where))
-    assert last.process.returncode == 0, last.errors
-    assert not await asyncio.to_thread(product.things), "the next start has removed everything"
-
-
-def begun(stage: Stage) -> Callable[[StageEvent], bool]:
-    return lambda event: isinstance(event, StageStarted) and event.stage is stage
-
-
-def ended(stage: Stage) -> Callable[[StageEvent], bool]:
-    return lambda event: isinstance(event, StageFinished) and event.result.stage is stage
-
-
-MOMENTS = [
-    pytest.param(WHOLE, ended(Stage.RETRIEVE), id="creating boxes"),
-    pytest.param(WHOLE | {"install_command": ON_AND_ON}, begun(Stage.INSTALL), id="install"),
-    pytest.param(WHOLE | {"build_command": ON_AND_ON}, begun(Stage.BUILD), id="build"),
-    pytest.param(WHOLE | {"start_command": ON_AND_ON}, begun(Stage.HEALTH), id="health"),
-    pytest.param(WHOLE, begun(Stage.STABILITY), id="stability"),
-]
-
-
-async def goes(
-    away: Away,
-    deployment: dict[str, str | int],
-    when: Callable[[StageEvent], bool],
-    seconds: float,
-    *,
-    after: float = 0.3,
-) -> None:
-    where = project(away.product.folder / "project", **deployment)
-    result = await away.validate(where, when, seconds, after=after)
-    assert (result.verdict, result.failure_class) == (
-        Verdict.ERROR,
-        FailureClass.INFRASTRUCTURE,
-    ), result
-    assert any("not everything could" in note for note in result.notes) or seconds < 1
-    assert "container engine" in result.reason or "box" in result.reason, result.reason
-    assert not {it.status for it in result.stages} & {StageStatus.FAILED, StageStatus.TIMED_OUT}
-    quick = project(away.product.folder / "next", build_command="true")
-    second = await away.validate(quick, lambda event: False, 0)
-    assert second.verdict is Verdict.PASSED, second
-    own = "egress"  # the proxy serves the validations of this process, for as long as it lives
-    left = [it for it in await away.things() if own not in it.name and own != it.labels[KIND]]
-    assert not left, "the next validation of the same process has removed the rest"
+    """An installation behind a relay."""
+    async with (
+        Relay(tmp_path / "relay.sock", docker_host) as relay,
+        installation_on(relay, tmp_path, proof) as away,
+    ):
+        yield away
 
 
 @pytest.mark.parametrize(("deployment", "when"), [MOMENTS[1], MOMENTS[3]])
@@ -180,7 +72,7 @@ async def test_for_a_blink(away: Away) -> None:
 
 async def test_before_it_all(away: Away) -> None:
     where = project(away.product.folder / "project", build_command="true")
-    await away.relay.go_away()
+    await away.engine.go_away()
     request = ValidationRequest(Origin(str(where)), scope="away")
 
     async def ignore(event: StageEvent) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -181,11 +180,9 @@ def test_no_content_is_well_whatever_follows() -> None:
         ("application/json", "9"),
     ],
 )
-def test_the_longest_page_is_judged_in_a_blink(content_type: str, unit: str) -> None:
-    body = unit * (1024 * 1024 // len(unit))
-    began = time.perf_counter()
-    pages.error_page(200, content_type, body)
-    assert time.perf_counter() - began < 0.5
+@pytest.mark.timeout(30)  # one that took its square would take hours
+def test_the_longest_page_is_judged_in_one_reading(content_type: str, unit: str) -> None:
+    pages.error_page(200, content_type, unit * (1024 * 1024 // len(unit)))
 
 
 def test_letters_that_change_their_length_do_not_move_the_text() -> None:
