@@ -1,4 +1,7 @@
-"""The three failures, and no more: the user's, a passing one, and (everything else) a bug."""
+"""The three failures, and no more: the user's, a passing one, and (everything else) a bug.
+
+Beside them ``AssumptionFailed``, which is no failure: the world moved on between facts and effect.
+"""
 
 from __future__ import annotations
 
@@ -19,3 +22,7 @@ class TryAgain(Exception):
         super().__init__(message)
         self.message = message
         self.after = after
+
+
+class AssumptionFailed(Exception):
+    """What an effect took for granted is no longer so: gather the facts and decide anew."""

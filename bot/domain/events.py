@@ -1,0 +1,193 @@
+"""What happened: webhooks, timers and results, as one closed union of frozen events.
+
+``parse`` makes one of a delivery; only fields that are used are read. An event names what to look
+at, never what is true: handlers fetch, because deliveries come late, twice and out of order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.domain.repositories import Account, Repository
+
+
+class PullRequestChange(StrEnum):
+    """Why to look at a pull request; values are GitHub's actions where it has one."""
+
+    OPENED = "opened"
+    PUSHED = "synchronize"
+    REOPENED = "reopened"
+    READY_FOR_REVIEW = "ready_for_review"
+    CONVERTED_TO_DRAFT = "converted_to_draft"
+    CLOSED = "closed"
+    RETARGETED = "edited"
+    SEEN = "seen"
+
+
+@dataclass(frozen=True)
+class PullRequestChanged:
+    """Something about a pull request may be new."""
+
+    repository: Repository
+    number: int
+    change: PullRequestChange
+    sender: Account | None = None
+
+
+@dataclass(frozen=True)
+class CommitsPushed:
+    """A branch moved. ``head_sha`` is empty where it was deleted."""
+
+    repository: Repository
+    branch: str
+    head_sha: str
+
+
+@dataclass(frozen=True)
+class CheckRerequested:
+    """Somebody asks for our check of a commit once more, or for the whole suite."""
+
+    repository: Repository
+    head_sha: str
+    sender: Account
+
+
+@dataclass(frozen=True)
+class CheckActionRequested:
+    """Somebody pressed a button of our check run; ``external_id`` is the validation's id."""
+
+    repository: Repository
+    head_sha: str
+    external_id: str
+    identifier: str
+    sender: Account
+
+
+@dataclass(frozen=True)
+class ValidationAsked:
+    """Somebody who may ask for it wants this pull request's commit validated (again)."""
+
+    repository: Repository
+    number: int
+    head_sha: str
+    sender: Account
+
+
+@dataclass(frozen=True)
+class MergeGroupFormed:
+    """A merge queue wants our check on the head of a group."""
+
+    repository: Repository
+    head_sha: str
+    head_ref: str
+    base_sha: str
+    base_branch: str
+
+
+@dataclass(frozen=True)
+class MergeGroupDestroyed:
+    """A merge queue no longer waits for a group; ``reason`` is GitHub's word."""
+
+    repository: Repository
+    head_sha: str
+    reason: str
+
+
+class InstallationChange(StrEnum):
+    """What happened to an installation; ``seen`` comes from our own reconciliation."""
+
+    CREATED = "created"
+    DELETED = "deleted"
+    SUSPENDED = "suspend"
+    UNSUSPENDED = "unsuspend"
+    PERMISSIONS_ACCEPTED = "new_permissions_accepted"
+    REPOSITORIES_CHANGED = "repositories_changed"
+    SEEN = "seen"
+
+
+@dataclass(frozen=True)
+class InstallationChanged:
+    """Which repositories an installation reaches may be new."""
+
+    installation_id: int
+    account: str
+    change: InstallationChange
+
+
+class RepositoryChange(StrEnum):
+    """What happened to a repository; values are GitHub's actions."""
+
+    RENAMED = "renamed"
+    TRANSFERRED = "transferred"
+    DELETED = "deleted"
+    EDITED = "edited"
+    ARCHIVED = "archived"
+    UNARCHIVED = "unarchived"
+    PRIVATIZED = "privatized"
+    PUBLICIZED = "publicized"
+
+
+@dataclass(frozen=True)
+class RepositoryChanged:
+    """A repository has another name, owner, default branch or visibility, or is gone."""
+
+    repository: Repository
+    change: RepositoryChange
+
+
+@dataclass(frozen=True)
+class ValidationEnded:
+    """A job of a validation ended, in whatever way; its result is in the job's record."""
+
+    repository: Repository
+    number: int | None
+    validation_id: str
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Pinged:
+    """GitHub tried the webhook."""
+
+    hook_id: int
+
+
+Event = (
+    PullRequestChanged
+    | CommitsPushed
+    | CheckRerequested
+    | CheckActionRequested
+    | ValidationAsked
+    | MergeGroupFormed
+    | MergeGroupDestroyed
+    | InstallationChanged
+    | RepositoryChanged
+    | ValidationEnded
+    | Pinged
+)
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A delivery that nobody here listens to, and why."""
+
+    reason: str
+
+
+def key(event: Event) -> str:
+    """What is handled one at a time: a pull request, else the rest of its repository.
+
+    ``REPOSITORY_ID:NUMBER`` (number 0 where there is none), ``installation:ID`` or ``app``.
+    """
+    match event:
+        case PullRequestChanged() | ValidationAsked():
+            return f"{event.repository.id}:{event.number}"
+        case ValidationEnded():
+            return f"{event.repository.id}:{event.number or 0}"
+        case InstallationChanged():
+            return f"installation:{event.installation_id}"
+        case Pinged():
+            return "app"
+        case _:
+            return f"{event.repository.id}:0"

@@ -1,0 +1,123 @@
+"""The records that only services write, the audit log, and the lines of running validations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from bot.domain.projects import Project, ProjectStatus
+from bot.domain.repositories import Repository
+from bot.domain.validation_records import ValidationRecord
+
+
+class Projects(Protocol):
+    """One project for each repository id."""
+
+    async def keep(self, repository: Repository, at: datetime) -> Project:
+        """The active project of a repository, made or brought up to date."""
+
+    async def retire(
+        self, repository_id: int, status: ProjectStatus, reason: str, at: datetime
+    ) -> None:
+        """Have a project in another state, where there is one."""
+
+    async def of_repository(self, repository_id: int) -> Project | None: ...
+
+    async def get(self, project_id: str) -> Project | None: ...
+
+    async def named(self, full_name: str) -> Project | None:
+        """The project whose repository is called ``owner/name``, in any case."""
+
+    def all(self, *, installation_id: int | None = None) -> AsyncIterator[Project]: ...
+
+    async def update(self, project_id: str, changes: Mapping[str, Any]) -> Project | None:
+        """Change settings of a project: keys are fields of ``Project``."""
+
+
+class Validations(Protocol):
+    """One record for each (repository id, head SHA, attempt)."""
+
+    async def add(self, record: ValidationRecord) -> ValidationRecord:
+        """Keep a new record; the known one of its repository, commit and attempt where there is.
+
+        The pull requests of both are joined.
+        """
+
+    async def get(self, validation_id: str) -> ValidationRecord | None: ...
+
+    async def of_commit(self, repository_id: int, head_sha: str) -> Sequence[ValidationRecord]:
+        """All attempts at a commit, oldest first."""
+
+    async def unended_of(self, repository_id: int, number: int) -> Sequence[ValidationRecord]:
+        """Those of a pull request that have not ended."""
+
+    def unended(self) -> AsyncIterator[ValidationRecord]:
+        """All that have not ended, for repair."""
+
+    async def change(
+        self, validation_id: str, changes: Mapping[str, Any], *, unless_ended: bool = True
+    ) -> ValidationRecord | None:
+        """Change fields of a record and count its version up; the record as it is then.
+
+        None where there is no such record, or where it has ended and ``unless_ended`` is true.
+        """
+
+    async def leave(self, validation_id: str, number: int) -> ValidationRecord | None:
+        """Take a pull request from a record's; the record as it is then."""
+
+
+@dataclass(frozen=True)
+class AuditEvent:
+    """Something that was decided or became so. ``type`` is dotted (``validation.completed``).
+
+    ``cursor`` is where to resume after it; empty until it is read back.
+    """
+
+    type: str
+    at: datetime
+    project_id: str | None
+    subject: str
+    data: Mapping[str, Any]
+    cursor: str = ""
+
+
+class AuditLog(Protocol):
+    """The collection ``events``: what was decided, in order. Never log lines."""
+
+    async def write(self, events: Sequence[AuditEvent]) -> None: ...
+
+    def follow(self, after: str = "") -> AsyncIterator[AuditEvent]:
+        """Events as they are written, from now or after a cursor. Raises CursorTooOld."""
+
+    async def of_subject(self, subject: str, limit: int) -> Sequence[AuditEvent]:
+        """The events of one subject, newest first."""
+
+
+class CursorTooOld(Exception):
+    """The database no longer remembers what followed this cursor."""
+
+
+@dataclass(frozen=True)
+class LogChunk:
+    """A piece of a validation's output, masked. ``offset`` is in bytes of UTF-8 of its stage."""
+
+    validation_id: str
+    job_id: str
+    stage: str
+    offset: int
+    text: str
+    at: datetime
+
+
+class LogChunks(Protocol):
+    """The lines of validations under way, until they are an artifact."""
+
+    async def write(self, chunks: Sequence[LogChunk]) -> None: ...
+
+    def of_job(self, job_id: str) -> AsyncIterator[LogChunk]:
+        """All chunks of a job, in order of stage and offset."""
+
+    async def forget(self, job_id: str) -> None:
+        """Remove a job's chunks: its log is an artifact now."""

@@ -1,0 +1,1 @@
+"""Hands: what claims, carries out and settles."""
