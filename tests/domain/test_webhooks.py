@@ -290,4 +290,4 @@ JSON = st.recursive(
 @given(name=st.sampled_from(sorted(HEARD)), body=JSON)
 def test_nothing_else_is_ever_raised(name: str, body: Any) -> None:
     with contextlib.suppress(MalformedPayload):
-        assert parse(name, body, OWN)
+        parse(name, body, OWN)

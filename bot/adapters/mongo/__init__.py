@@ -1,0 +1,1 @@
+"""State in MongoDB, through motor; nothing outside this folder knows its driver."""
