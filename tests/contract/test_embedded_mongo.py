@@ -22,6 +22,7 @@ from bot.adapters.mongo.embedded import EmbeddedMongo
 from bot.domain.problems import UserProblem
 
 CLOCK = SystemClock()
+pytestmark = pytest.mark.database
 USER = """
 import asyncio, sys
 from pathlib import Path
@@ -159,15 +160,14 @@ async def test_two_at_the_same_instant_start_one(home: Path) -> None:
 
 async def test_a_stranger_at_its_port_is_left_alone(home: Path) -> None:
     async with EmbeddedMongo(home, CLOCK) as user:
-        first = user.uri
-        await insert(first, "kept")
-    port = int(first.split(":")[2].split("/")[0])
+        await insert(user.uri, "kept")
+    known = home / "mongodb" / "server.json"
     with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        stranger.bind(("127.0.0.1", port))
-        stranger.listen()
+        stranger.bind(("127.0.0.1", 0))
+        taken: int = stranger.getsockname()[1]
+        known.write_text(json.dumps(json.loads(known.read_text()) | {"port": taken}))
         async with EmbeddedMongo(home, CLOCK) as user:
-            assert user.uri != first
+            assert f":{taken}/" not in user.uri
             assert await names(user.uri) == ["kept"]
 
 

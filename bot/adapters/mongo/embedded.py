@@ -16,7 +16,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -68,7 +67,7 @@ class EmbeddedMongo:
         self._folder = home / "mongodb"
         self._clock = clock
         self._users: IO[bytes] | None = None
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self.uri = ""
 
@@ -171,25 +170,30 @@ class EmbeddedMongo:
         said = self._folder / "mongod.log"
         if said.exists() and said.stat().st_size > LOG_BYTES:
             said.rename(said.with_suffix(".log.old"))
-        with said.open("ab") as output:
-            self._child = subprocess.Popen(  # noqa: S603 - our own program and our own words
-                [
-                    str(find_mongod(self._folder)),
-                    "--quiet",
-                    *("--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"),
-                    *("--dbpath", str(self._folder / "data")),
-                    *("--replSet", REPLICA_SET, "--oplogSize", "256"),
-                    *("--wiredTigerCacheSizeGB", CACHE_GIGABYTES),
-                    *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        words = [
+            str(find_mongod(self._folder)),
+            "--quiet",
+            *("--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket"),
+            *("--dbpath", str(self._folder / "data")),
+            *("--replSet", REPLICA_SET, "--oplogSize", "256"),
+            *("--wiredTigerCacheSizeGB", CACHE_GIGABYTES),
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        ]
+        with said.open("ab") as output, Path(os.devnull).open("rb") as nothing:
+            # It may outlive this user, which subprocess.Popen holds against its owner.
+            # A session of its own: Ctrl-C in one user's terminal must not stop it for the others.
+            self._child = os.posix_spawn(
+                words[0],
+                words,
+                {},
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, nothing.fileno(), 0),
+                    (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+                    (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
                 ],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                # Ctrl-C in one user's terminal must not stop it for the others.
-                start_new_session=True,
-                cwd=self._folder,
+                setsid=True,
             )
-        running = _Running(self._child.pid, _start_time(self._child.pid), port)
+        running = _Running(self._child, _start_time(self._child), port)
         if not self._is_primary_within(running, START_SECONDS):
             self._stop(running)
             raise UserProblem(
@@ -242,7 +246,7 @@ class EmbeddedMongo:
                 _PATIENCE.wait(0.05)
 
     def _reap(self) -> None:
-        if self._child is not None and self._child.poll() is not None:
+        if self._child is not None and os.waitpid(self._child, os.WNOHANG)[0]:
             self._child = None
 
     def _last_words(self) -> str:
