@@ -14,6 +14,7 @@ from sandbox.engine import EngineGone
 from tests.busybox import BUSYBOX_IMAGE, busybox_archive, chunked, static_busybox
 from tests.engine_rig import cleared
 
+pytest_plugins = ["tests.mongo"]
 TEST_LABEL = "codegenapp.test"
 
 IN_CI = os.environ.get("CI") == "true"  # noqa: TID251 - the tests' only look at the environment

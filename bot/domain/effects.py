@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from bot.domain.events import Event
+from bot.domain.events import InternalEvent
 from bot.domain.repositories import Account, Repository
 from bot.domain.validations import FailureClass
 
@@ -130,7 +130,7 @@ class RetireProject:
 class LeaveEvent:
     """Have an event in the inbox, for another key or for later."""
 
-    event: Event
+    event: InternalEvent
     due_at: datetime | None = None
     kind: Literal["leave_event"] = "leave_event"
 

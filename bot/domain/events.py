@@ -167,6 +167,9 @@ Event = (
     | Pinged
 )
 
+InternalEvent = PullRequestChanged | InstallationChanged | ValidationAsked | ValidationEnded
+"""What we leave in the inbox for ourselves."""
+
 
 @dataclass(frozen=True)
 class Ignored:

@@ -39,7 +39,6 @@ class Job:
     repository_id: int
     created_at: datetime
     not_before: datetime | None = None
-    priority: int = 0
     state: JobState = JobState.QUEUED
     cancel_requested: bool = False
     cancel_reason: str = ""

@@ -20,22 +20,10 @@ from bot.adapters.clock import SystemClock
 from bot.adapters.mongo import binary
 from bot.adapters.mongo.embedded import EmbeddedMongo
 from bot.domain.problems import UserProblem
+from tests.mongo import HOLDER
 
 CLOCK = SystemClock()
 pytestmark = pytest.mark.database
-USER = """
-import asyncio, sys
-from pathlib import Path
-from bot.adapters.clock import SystemClock
-from bot.adapters.mongo.embedded import EmbeddedMongo
-
-async def main():
-    async with EmbeddedMongo(Path(sys.argv[1]), SystemClock()) as server:
-        print(server.uri, flush=True)
-        await asyncio.to_thread(sys.stdin.read)
-
-asyncio.run(main())
-"""
 
 
 class User:
@@ -48,7 +36,7 @@ class User:
     @classmethod
     async def start(cls, home: Path) -> User:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", USER, str(home)),
+            *(sys.executable, "-c", HOLDER, str(home)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=Path(__file__).parents[2],
