@@ -1,0 +1,80 @@
+"""Content-creating calls, paced over all processes that share a database.
+
+GitHub allows 80 a minute and 500 an hour, and answers more with a limit for everything.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, MongoDBStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
+
+from bot.domain.problems import TryAgain
+from bot.ports.clock import Clock
+
+A_MINUTE = RateLimitItemPerMinute(72)
+AN_HOUR = RateLimitItemPerHour(450)
+"""A tenth below what GitHub allows: its clock is not ours."""
+LONGEST_WAIT_SECONDS = 5.0
+MOST_LOOKS = 10
+
+
+class Pace(Protocol):
+    """Waits for an installation's turn to create something. Raises TryAgain where that is long."""
+
+    async def __call__(self, installation_id: int) -> None: ...
+
+
+class SharedPace:
+    """A moving window in the database, or in memory where ``uri`` is empty."""
+
+    def __init__(self, clock: Clock, uri: str = "", database: str = "") -> None:
+        self._clock = clock
+        self._storage: MongoDBStorage | MemoryStorage = (
+            MongoDBStorage(
+                uri.replace("mongodb", "async+mongodb", 1),
+                database_name=database,
+                counter_collection_name="pace_counters",
+                window_collection_name="pace_windows",
+                wrap_exceptions=True,
+                serverSelectionTimeoutMS=5_000,
+            )
+            if uri
+            else MemoryStorage()
+        )
+        self._limiter = MovingWindowRateLimiter(self._storage)
+
+    async def __call__(self, installation_id: int) -> None:
+        """Wait for a turn."""
+        name = f"installation:{installation_id}"
+        try:
+            for _ in range(MOST_LOOKS):
+                wait = await self._wait(name)
+                if wait <= 0:
+                    return
+                if wait > LONGEST_WAIT_SECONDS:
+                    break
+                await self._clock.sleep(wait)
+            else:
+                wait = LONGEST_WAIT_SECONDS
+        except StorageError as fault:
+            raise TryAgain(f"the pace of calls could not be read: {fault}") from fault
+        raise TryAgain("GitHub's limit for creating things is reached", after=wait)
+
+    async def close(self) -> None:
+        """Close the connection to the database."""
+        if isinstance(self._storage, MongoDBStorage):
+            self._storage.storage.close()
+
+    async def _wait(self, name: str) -> float:
+        for limit in (A_MINUTE, AN_HOUR):
+            if not await self._limiter.test(limit, name):
+                free_at = (await self._limiter.get_window_stats(limit, name)).reset_time
+                return max(0.1, free_at - self._clock.now().timestamp())
+        for limit in (A_MINUTE, AN_HOUR):
+            if not await self._limiter.hit(limit, name):
+                return 0.1  # somebody else took it since we looked
+        return 0.0

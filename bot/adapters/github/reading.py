@@ -1,0 +1,122 @@
+"""GitHub's JSON to the product's words, and a check's view to GitHub's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from bot.domain.check_runs import (
+    ANNOTATIONS_A_REQUEST,
+    CHECK_NAME,
+    CheckRun,
+    CheckStatus,
+    CheckView,
+    Conclusion,
+)
+from bot.domain.repositories import Account, PullRequest, Repository
+from bot.domain.validations import Finding, iso8601
+
+Json = Mapping[str, Any]
+
+
+def repository_of(told: Json, installation_id: int) -> Repository:
+    """A repository."""
+    return Repository(
+        id=told["id"],
+        owner=told["owner"]["login"],
+        name=told["name"],
+        installation_id=installation_id,
+        private=told["private"],
+        default_branch=told.get("default_branch") or "",
+    )
+
+
+def pull_request_of(told: Json) -> PullRequest:
+    """A pull request; the author of a deleted account is GitHub's ghost."""
+    author = told.get("user") or {"id": 10137, "login": "ghost", "type": "User"}
+    head_repository = told["head"].get("repo")
+    return PullRequest(
+        number=told["number"],
+        title=told["title"],
+        url=told["html_url"],
+        author=Account(author["id"], author["login"], author.get("type") == "Bot"),
+        is_open=told["state"] == "open",
+        draft=bool(told.get("draft")),
+        head_sha=told["head"]["sha"],
+        head_branch=told["head"]["ref"],
+        head_repository_id=head_repository["id"] if head_repository else None,
+        base_sha=told["base"]["sha"],
+        base_branch=told["base"]["ref"],
+        updated_at=datetime.fromisoformat(told["updated_at"]),
+    )
+
+
+def check_run_of(told: Json) -> CheckRun:
+    """A check run; a conclusion that we never give (``stale``) is none."""
+    status, concluded = str(told["status"]), str(told.get("conclusion"))
+    return CheckRun(
+        id=told["id"],
+        external_id=told.get("external_id") or "",
+        status=CheckStatus(status) if status in set(CheckStatus) else CheckStatus.QUEUED,
+        conclusion=Conclusion(concluded) if concluded in set(Conclusion) else None,
+    )
+
+
+def payloads(view: CheckView, *, fresh: bool) -> Iterator[dict[str, Any]]:
+    """The requests that bring a check run to a view: one, or more for more than 50 annotations.
+
+    GitHub appends annotations and removes none, so that they go out with the conclusion only; the
+    last request is the one that concludes.
+    """
+    annotations = [_annotation(finding) for finding in view.annotations if finding.line is not None]
+    batches = [
+        annotations[at : at + ANNOTATIONS_A_REQUEST]
+        for at in range(0, len(annotations), ANNOTATIONS_A_REQUEST)
+    ] or [[]]
+    for number, batch in enumerate(batches):
+        last = number == len(batches) - 1
+        yield _payload(view, batch, fresh=fresh and number == 0, concluded=last)
+
+
+def _payload(
+    view: CheckView, annotations: list[dict[str, Any]], *, fresh: bool, concluded: bool
+) -> dict[str, Any]:
+    output: dict[str, Any] = {"title": view.title, "summary": view.summary}
+    if view.text:
+        output["text"] = view.text
+    if annotations:
+        output["annotations"] = annotations
+    payload: dict[str, Any] = {"external_id": view.external_id, "output": output}
+    if fresh:
+        payload |= {"name": CHECK_NAME, "head_sha": view.head_sha}
+    if view.details_url:
+        payload["details_url"] = view.details_url
+    if view.started_at is not None:
+        payload["started_at"] = iso8601(view.started_at)
+    if view.conclusion is None or not concluded:
+        status = CheckStatus.IN_PROGRESS if view.conclusion is not None else view.status
+        return payload | {"status": status.value}
+    payload |= {"status": "completed", "conclusion": view.conclusion.value}
+    if view.completed_at is not None:
+        payload["completed_at"] = iso8601(view.completed_at)
+    payload["actions"] = [
+        {"label": it.label, "description": it.description, "identifier": it.identifier}
+        for it in view.actions
+    ]
+    return payload
+
+
+def _annotation(finding: Finding) -> dict[str, Any]:
+    annotation: dict[str, Any] = {
+        "path": finding.file,
+        "start_line": finding.line,
+        "end_line": finding.line,
+        "annotation_level": finding.level.value,
+        "message": finding.message[:8000] or "see the report",
+    }
+    if finding.column is not None:
+        annotation |= {"start_column": finding.column, "end_column": finding.column}
+    if finding.rule:
+        annotation["title"] = finding.rule[:255]
+    return annotation

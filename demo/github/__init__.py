@@ -1,0 +1,1 @@
+"""A stand-in GitHub: REST for all that the bot calls, git over HTTP, signed webhooks, faults."""

@@ -1,0 +1,305 @@
+"""The JSON objects of GitHub's answers and webhooks, with every field that its schema asks for."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from demo.github.state import (
+    CheckRunState,
+    DeliveryState,
+    InstallationState,
+    PullRequestState,
+    RepositoryState,
+    State,
+    User,
+    iso,
+)
+
+Json = dict[str, Any]
+
+_USER_URLS = {
+    "events_url": "/events{/privacy}",
+    "followers_url": "/followers",
+    "following_url": "/following{/other_user}",
+    "gists_url": "/gists{/gist_id}",
+    "organizations_url": "/orgs",
+    "received_events_url": "/received_events",
+    "repos_url": "/repos",
+    "starred_url": "/starred{/owner}{/repo}",
+    "subscriptions_url": "/subscriptions",
+    "url": "",
+}
+_REPOSITORY_URLS = {
+    "archive_url": "/{archive_format}{/ref}",
+    "assignees_url": "/assignees{/user}",
+    "blobs_url": "/git/blobs{/sha}",
+    "branches_url": "/branches{/branch}",
+    "collaborators_url": "/collaborators{/collaborator}",
+    "comments_url": "/comments{/number}",
+    "commits_url": "/commits{/sha}",
+    "compare_url": "/compare/{base}...{head}",
+    "contents_url": "/contents/{+path}",
+    "contributors_url": "/contributors",
+    "deployments_url": "/deployments",
+    "downloads_url": "/downloads",
+    "events_url": "/events",
+    "forks_url": "/forks",
+    "git_commits_url": "/git/commits{/sha}",
+    "git_refs_url": "/git/refs{/sha}",
+    "git_tags_url": "/git/tags{/sha}",
+    "hooks_url": "/hooks",
+    "issue_comment_url": "/issues/comments{/number}",
+    "issue_events_url": "/issues/events{/number}",
+    "issues_url": "/issues{/number}",
+    "keys_url": "/keys{/key_id}",
+    "labels_url": "/labels{/name}",
+    "languages_url": "/languages",
+    "merges_url": "/merges",
+    "milestones_url": "/milestones{/number}",
+    "notifications_url": "/notifications{?since,all,participating}",
+    "pulls_url": "/pulls{/number}",
+    "releases_url": "/releases{/id}",
+    "stargazers_url": "/stargazers",
+    "statuses_url": "/statuses/{sha}",
+    "subscribers_url": "/subscribers",
+    "subscription_url": "/subscription",
+    "tags_url": "/tags",
+    "teams_url": "/teams",
+    "trees_url": "/git/trees{/sha}",
+    "url": "",
+}
+_COUNTS = (
+    "forks",
+    "forks_count",
+    "network_count",
+    "size",
+    "stargazers_count",
+    "subscribers_count",
+    "watchers",
+    "watchers_count",
+)
+PERMISSIONS = {"checks": "write", "contents": "write", "metadata": "read", "pull_requests": "write"}
+EVENTS = ["check_run", "check_suite", "merge_group", "pull_request", "push", "repository"]
+
+
+class Objects:
+    """Makes the objects; ``url`` is the stand-in's own, for API and pages alike."""
+
+    def __init__(self, state: State, url: str) -> None:
+        self._state = state
+        self.url = url
+
+    def user(self, user: User) -> Json:
+        """``simple-user``."""
+        at = f"{self.url}/users/{user.login}"
+        return {name: at + rest for name, rest in _USER_URLS.items()} | {
+            "id": user.id,
+            "node_id": _node("U", user.id),
+            "login": user.login,
+            "avatar_url": f"{self.url}/avatars/{user.id}",
+            "gravatar_id": "",
+            "html_url": f"{self.url}/{user.login}",
+            "type": user.kind,
+            "site_admin": False,
+        }
+
+    def repository(self, it: RepositoryState) -> Json:
+        """``full-repository``, which has all of ``repository``."""
+        at = f"{self.url}/repos/{it.full_name}"
+        page = f"{self.url}/{it.full_name}"
+        return (
+            {name: at + rest for name, rest in _REPOSITORY_URLS.items()}
+            | dict.fromkeys(_COUNTS, 0)
+            | dict.fromkeys(("homepage", "language", "license", "mirror_url", "description"))
+            | dict.fromkeys(("has_downloads", "has_issues", "has_projects", "has_wiki"), True)
+            | dict.fromkeys(("has_pages", "has_discussions", "archived", "disabled", "fork"), False)
+            | {
+                "id": it.id,
+                "node_id": _node("R", it.id),
+                "name": it.name,
+                "full_name": it.full_name,
+                "private": it.private,
+                "owner": self.user(it.owner),
+                "html_url": page,
+                "clone_url": f"{page}.git",
+                "git_url": f"{page}.git",
+                "ssh_url": f"git@stand-in:{it.full_name}.git",
+                "svn_url": page,
+                "default_branch": it.default_branch,
+                "open_issues": len(it.pull_requests),
+                "open_issues_count": len(it.pull_requests),
+                "pushed_at": iso(it.created_at),
+                "created_at": iso(it.created_at),
+                "updated_at": iso(it.created_at),
+                "visibility": "private" if it.private else "public",
+                "topics": [],
+            }
+        )
+
+    def pull_request(self, it: RepositoryState, pull: PullRequestState, base_sha: str) -> Json:
+        """``pull-request``, which has all of ``pull-request-simple``."""
+        at = f"{self.url}/repos/{it.full_name}/pulls/{pull.number}"
+        issue = f"{self.url}/repos/{it.full_name}/issues/{pull.number}"
+        page = f"{self.url}/{it.full_name}/pull/{pull.number}"
+        links = {
+            "self": at,
+            "html": page,
+            "issue": issue,
+            "comments": f"{issue}/comments",
+            "review_comments": f"{at}/comments",
+            "review_comment": f"{self.url}/repos/{it.full_name}/pulls/comments{{/number}}",
+            "commits": f"{at}/commits",
+            "statuses": f"{self.url}/repos/{it.full_name}/statuses/{pull.head_sha}",
+        }
+        return {
+            "id": pull.id,
+            "node_id": _node("PR", pull.id),
+            "number": pull.number,
+            "title": pull.title,
+            "body": None,
+            "state": pull.state,
+            "draft": pull.draft,
+            "locked": False,
+            "user": self.user(pull.author),
+            "url": at,
+            "html_url": page,
+            "diff_url": f"{page}.diff",
+            "patch_url": f"{page}.patch",
+            "issue_url": issue,
+            "comments_url": links["comments"],
+            "commits_url": links["commits"],
+            "review_comment_url": links["review_comment"],
+            "review_comments_url": links["review_comments"],
+            "statuses_url": links["statuses"],
+            "_links": {name: {"href": url} for name, url in links.items()},
+            "head": self._end(it, pull.head_branch, pull.head_sha, pull.head_repository_id),
+            "base": self._end(it, pull.base_branch, base_sha, it.id),
+            "created_at": iso(pull.created_at),
+            "updated_at": iso(pull.updated_at),
+            "closed_at": None if pull.state == "open" else iso(pull.updated_at),
+            "merged_at": None,
+            "merge_commit_sha": None,
+            "assignee": None,
+            "assignees": [],
+            "requested_reviewers": [],
+            "requested_teams": [],
+            "labels": [],
+            "milestone": None,
+            "author_association": "CONTRIBUTOR",
+            "auto_merge": None,
+            "merged": False,
+            "merged_by": None,
+            "mergeable": True,
+            "mergeable_state": "unknown",
+            "rebaseable": True,
+            "maintainer_can_modify": False,
+            "comments": 0,
+            "review_comments": 0,
+            "commits": 1,
+            "additions": 0,
+            "deletions": 0,
+            "changed_files": 0,
+        }
+
+    def _end(self, it: RepositoryState, ref: str, sha: str, repository_id: int | None) -> Json:
+        other = self._state.repositories.get(repository_id) if repository_id else None
+        owner = other.owner if other else it.owner
+        return {
+            "label": f"{owner.login}:{ref}",
+            "ref": ref,
+            "sha": sha,
+            "user": self.user(owner),
+            "repo": self.repository(other) if other else None,
+        }
+
+    def installation(self, it: InstallationState) -> Json:
+        """``installation``."""
+        at = f"{self.url}/app/installations/{it.id}"
+        return {
+            "id": it.id,
+            "account": self.user(it.account),
+            "app_id": self._state.app_id,
+            "app_slug": self._state.app_slug,
+            "target_id": it.account.id,
+            "target_type": it.account.kind,
+            "single_file_name": None,
+            "repository_selection": "all",
+            "access_tokens_url": f"{at}/access_tokens",
+            "repositories_url": f"{self.url}/installation/repositories",
+            "html_url": f"{self.url}/settings/installations/{it.id}",
+            "events": EVENTS,
+            "permissions": PERMISSIONS,
+            "created_at": iso(it.created_at),
+            "updated_at": iso(it.created_at),
+            "suspended_at": iso(it.suspended_at),
+            "suspended_by": self.user(it.account) if it.suspended_at else None,
+        }
+
+    def app(self) -> Json:
+        """``integration``."""
+        return {
+            "id": self._state.app_id,
+            "slug": self._state.app_slug,
+            "node_id": _node("A", self._state.app_id),
+            "owner": self.user(self._state.user("acme", "Organization")),
+            "name": "CodegenApp",
+            "description": None,
+            "external_url": self.url,
+            "html_url": f"{self.url}/apps/{self._state.app_slug}",
+            "created_at": "2026-01-01T00:00:00Z",
+            "updated_at": "2026-01-01T00:00:00Z",
+            "permissions": PERMISSIONS,
+            "events": EVENTS,
+            "installations_count": len(self._state.installations),
+        }
+
+    def check_run(self, run: CheckRunState) -> Json:
+        """``check-run``."""
+        repository = self._state.repositories[run.repository_id]
+        at = f"{self.url}/repos/{repository.full_name}/check-runs/{run.id}"
+        return {
+            "id": run.id,
+            "node_id": _node("CR", run.id),
+            "name": run.name,
+            "head_sha": run.head_sha,
+            "external_id": run.external_id,
+            "url": at,
+            "html_url": f"{self.url}/{repository.full_name}/runs/{run.id}",
+            "details_url": run.details_url or None,
+            "status": run.status,
+            "conclusion": run.conclusion,
+            "started_at": run.started_at,
+            "completed_at": run.completed_at,
+            "output": {
+                "title": run.title,
+                "summary": run.summary,
+                "text": run.text,
+                "annotations_count": len(run.annotations),
+                "annotations_url": f"{at}/annotations",
+            },
+            "check_suite": {"id": int(hashlib.sha256(run.head_sha.encode()).hexdigest()[:10], 16)},
+            "app": self.app(),
+            "pull_requests": [],
+        }
+
+    def delivery(self, it: DeliveryState) -> Json:
+        """``hook-delivery-item``."""
+        return {
+            "id": it.id,
+            "guid": it.guid,
+            "delivered_at": iso(it.delivered_at),
+            "redelivery": it.redelivery,
+            "duration": 0.03,
+            "status": "OK" if it.status_code < 300 else "failed to deliver",
+            "status_code": it.status_code,
+            "event": it.event,
+            "action": it.action,
+            "installation_id": it.installation_id,
+            "repository_id": it.repository_id,
+            "throttled_at": None,
+        }
+
+
+def _node(kind: str, number: int) -> str:
+    return f"{kind}_{number}"

@@ -1,0 +1,319 @@
+"""The REST routes that the bot calls, answered from the state and the git repositories."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from demo.github import access, checks
+from demo.github.objects import Objects
+from demo.github.state import PullRequestState, RepositoryState, State
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PER_PAGE = 30
+MOST_PER_PAGE = 100
+
+
+class Rest:
+    """The routes. ``redeliver`` sends a known delivery once more."""
+
+    def __init__(
+        self, state: State, objects: Objects, redeliver: Callable[[int], Awaitable[None]]
+    ) -> None:
+        self._state = state
+        self._objects = objects
+        self._redeliver = redeliver
+
+    def add_to(self, application: web.Application) -> None:
+        """Add the routes."""
+        router, repo = application.router, "/repos/{owner}/{name}"
+        router.add_get("/app", self._app)
+        router.add_get("/app/installations", self._installations)
+        router.add_get("/app/installations/{id}", self._installation)
+        router.add_post("/app/installations/{id}/access_tokens", self._mint)
+        router.add_get("/app/hook/deliveries", self._deliveries)
+        router.add_post("/app/hook/deliveries/{id}/attempts", self._attempt)
+        router.add_get("/installation/repositories", self._repositories)
+        router.add_get("/repositories/{id}", self._repository_by_id)
+        router.add_get(repo, self._repository)
+        router.add_get(f"{repo}/pulls", self._pulls)
+        router.add_get(f"{repo}/pulls/{{number}}", self._pull)
+        router.add_get(f"{repo}/pulls/{{number}}/files", self._files)
+        router.add_get(f"{repo}/commits/{{sha}}/pulls", self._pulls_of_commit)
+        router.add_get(f"{repo}/commits/{{sha}}/check-runs", self._check_runs)
+        router.add_get(f"{repo}/contents/{{path:.+}}", self._contents)
+        router.add_get(f"{repo}/collaborators/{{login}}/permission", self._permission)
+        router.add_post(f"{repo}/check-runs", self._create_check_run)
+        router.add_patch(f"{repo}/check-runs/{{id}}", self._update_check_run)
+
+    # ── the App ──────────────────────────────────────────────────────────────────────────────
+
+    async def _app(self, request: web.Request) -> web.Response:
+        access.as_app(self._state, request)
+        return answer(request, self._objects.app())
+
+    async def _installations(self, request: web.Request) -> web.Response:
+        access.as_app(self._state, request)
+        found = [self._objects.installation(it) for it in self._state.installations.values()]
+        return paged(request, found)
+
+    async def _installation(self, request: web.Request) -> web.Response:
+        access.as_app(self._state, request)
+        found = self._state.installations.get(number(request, "id"))
+        return answer(request, self._objects.installation(found)) if found else not_found()
+
+    async def _mint(self, request: web.Request) -> web.Response:
+        access.as_app(self._state, request)
+        found = self._state.installations.get(number(request, "id"))
+        if found is None:
+            return not_found()
+        if found.suspended_at:
+            return problem(403, "This installation has been suspended")
+        told = await body_of(request)
+        return answer(
+            request, access.mint(self._state, found.id, told.get("repository_ids")), status=201
+        )
+
+    async def _deliveries(self, request: web.Request) -> web.Response:
+        access.as_app(self._state, request)
+        newest = sorted(self._state.deliveries, key=lambda it: -it.id)
+        return paged(request, [self._objects.delivery(it) for it in newest])
+
+    async def _attempt(self, request: web.Request) -> web.Response:
+        access.as_app(self._state, request)
+        await self._redeliver(number(request, "id"))
+        return answer(request, {}, status=202)
+
+    # ── repositories ─────────────────────────────────────────────────────────────────────────
+
+    async def _repositories(self, request: web.Request) -> web.Response:
+        mine = access.installation_of(self._state, request)
+        found = [it for it in self._state.repositories.values() if it.installation_id == mine]
+        return paged(request, [self._objects.repository(it) for it in found], "repositories")
+
+    async def _repository_by_id(self, request: web.Request) -> web.Response:
+        found = self._state.repositories.get(number(request, "id"))
+        mine = access.installation_of(self._state, request)
+        if found is None or found.installation_id != mine:
+            return not_found()
+        return answer(request, self._objects.repository(found))
+
+    async def _repository(self, request: web.Request) -> web.Response:
+        return answer(request, self._objects.repository(self._named(request)))
+
+    async def _contents(self, request: web.Request) -> web.Response:
+        repository, path = self._named(request), request.match_info["path"]
+        ref = request.query.get("ref", repository.default_branch)
+        try:
+            sha = (await repository.git("rev-parse", "--verify", f"{ref}:{path}")).decode().strip()
+            content = await repository.git("cat-file", "blob", sha)
+        except LookupError:
+            return not_found()
+        url = str(request.url)
+        found = {
+            "type": "file",
+            "encoding": "base64",
+            "size": len(content),
+            "name": path.rpartition("/")[2],
+            "path": path,
+            "content": base64.encodebytes(content).decode(),
+            "sha": sha,
+            "url": url,
+            "git_url": url,
+            "html_url": url,
+            "download_url": url,
+            "_links": {"self": url, "git": url, "html": url},
+        }
+        return answer(request, found)
+
+    async def _permission(self, request: web.Request) -> web.Response:
+        repository, login = self._named(request), request.match_info["login"]
+        user = self._state.users.get(login)
+        if user is None:
+            return not_found()
+        role = "admin" if repository.owner is user else "none" if repository.private else "read"
+        role = repository.permissions.get(login, role)
+        coarse = {"maintain": "write", "triage": "read"}.get(role, role)
+        found = {
+            "permission": coarse,
+            "role_name": role,
+            "user": self._objects.user(user) | {"permissions": _rights(role), "role_name": role},
+        }
+        return answer(request, found)
+
+    # ── pull requests ────────────────────────────────────────────────────────────────────────
+
+    async def _pulls(self, request: web.Request) -> web.Response:
+        repository = self._named(request)
+        head = request.query.get("head", "")
+        wanted = request.query.get("state", "open")
+        found = [
+            pull
+            for pull in sorted(repository.pull_requests.values(), key=lambda it: -it.number)
+            if wanted in ("all", pull.state) and self._is_head(pull, head)
+        ]
+        return paged(request, [await self._pull_request(repository, it) for it in found])
+
+    def _is_head(self, pull: PullRequestState, head: str) -> bool:
+        if not head:
+            return True
+        owner, _, branch = head.partition(":")
+        repository = self._state.repositories.get(pull.head_repository_id or 0)
+        return (
+            repository is not None
+            and pull.head_branch == branch
+            and repository.owner.login.casefold() == owner.casefold()
+        )
+
+    async def _pull(self, request: web.Request) -> web.Response:
+        repository = self._named(request)
+        pull = repository.pull_requests.get(number(request, "number"))
+        if pull is None:
+            return not_found()
+        return answer(request, await self._pull_request(repository, pull))
+
+    async def _files(self, request: web.Request) -> web.Response:
+        repository = self._named(request)
+        pull = repository.pull_requests.get(number(request, "number"))
+        if pull is None:
+            return not_found()
+        between = f"{pull.base_branch}...{pull.head_sha}"
+        listed = await repository.git("diff", "--name-status", "-z", "-M", between)
+        words = listed.decode().split("\0")[:-1]
+        files: list[dict[str, Any]] = []
+        while words:
+            kind, path = words.pop(0), words.pop(0)
+            before = path if kind.startswith("R") else None
+            path = words.pop(0) if before else path
+            files.append(_file(repository, kind, path, before))
+        return paged(request, files)
+
+    async def _pulls_of_commit(self, request: web.Request) -> web.Response:
+        repository, sha = self._named(request), request.match_info["sha"]
+        found = [
+            pull
+            for pull in repository.pull_requests.values()
+            # As GitHub does: those of forks are not listed here.
+            if pull.head_sha == sha and pull.head_repository_id == repository.id
+        ]
+        return paged(request, [await self._pull_request(repository, it) for it in found])
+
+    # ── check runs ───────────────────────────────────────────────────────────────────────────
+
+    async def _check_runs(self, request: web.Request) -> web.Response:
+        repository, sha = self._named(request), request.match_info["sha"]
+        name = request.query.get("check_name")
+        found = [
+            self._objects.check_run(run)
+            for run in self._state.runs_of(repository.id, sha)
+            if name in (None, run.name)
+        ]
+        if request.query.get("filter", "latest") == "latest":
+            found = found[-1:]
+        return paged(request, found, "check_runs")
+
+    async def _create_check_run(self, request: web.Request) -> web.Response:
+        repository = self._named(request)
+        told = await body_of(request)
+        try:
+            await repository.commit(str(told.get("head_sha")))
+        except LookupError:
+            return problem(422, f"No commit found for SHA: {told.get('head_sha')}")
+        run = checks.create(self._state, repository.id, told)
+        return answer(request, self._objects.check_run(run), status=201)
+
+    async def _update_check_run(self, request: web.Request) -> web.Response:
+        repository = self._named(request)
+        run = self._state.check_runs.get(number(request, "id"))
+        if run is None or run.repository_id != repository.id:
+            return not_found()
+        checks.update(run, await body_of(request))
+        return answer(request, self._objects.check_run(run))
+
+    # ── what several need ────────────────────────────────────────────────────────────────────
+
+    def _named(self, request: web.Request) -> RepositoryState:
+        mine = access.installation_of(self._state, request)
+        found = self._state.named(request.match_info["owner"], request.match_info["name"])
+        if found is None or found.installation_id != mine:
+            raise LookupError
+        return found
+
+    async def _pull_request(
+        self, repository: RepositoryState, pull: PullRequestState
+    ) -> dict[str, Any]:
+        base_sha = await repository.commit(pull.base_branch)
+        return self._objects.pull_request(repository, pull, base_sha)
+
+
+def _file(repository: RepositoryState, kind: str, path: str, before: str | None) -> dict[str, Any]:
+    words = {"A": "added", "M": "modified", "D": "removed", "R": "renamed"}
+    url = f"http://stand-in/{repository.full_name}/{path}"
+    file: dict[str, Any] = {
+        "sha": hashlib.sha1(path.encode(), usedforsecurity=False).hexdigest(),
+        "filename": path,
+        "status": words.get(kind[0], "changed"),
+        "additions": 1,
+        "deletions": 1,
+        "changes": 2,
+        "blob_url": url,
+        "raw_url": url,
+        "contents_url": url,
+    }
+    return file | ({"previous_filename": before} if before else {})
+
+
+# ── answers ──────────────────────────────────────────────────────────────────────────────────
+
+
+def answer(request: web.Request, found: Any, *, status: int = 200) -> web.Response:
+    """An object, with an ETag; 304 where the caller has it already."""
+    text = json.dumps(found)
+    if request.method != "GET":
+        return web.Response(text=text, status=status, content_type="application/json")
+    tag = f'"{hashlib.sha256(text.encode()).hexdigest()}"'
+    headers = {"ETag": tag}
+    if request.headers.get("If-None-Match") == tag:
+        return web.Response(status=304, headers=headers)
+    return web.Response(text=text, status=status, headers=headers, content_type="application/json")
+
+
+def paged(request: web.Request, found: list[Any], key: str = "") -> web.Response:
+    """One page of a list, with GitHub's ``Link`` header."""
+    size = min(int(request.query.get("per_page", PER_PAGE)), MOST_PER_PAGE)
+    page = max(1, int(request.query.get("page", 1)))
+    items = found[(page - 1) * size : page * size]
+    response = answer(request, {"total_count": len(found), key: items} if key else items)
+    if page * size < len(found):
+        following = request.url.update_query({"page": str(page + 1)})
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return response
+
+
+def problem(status: int, message: str) -> web.Response:
+    """A refusal."""
+    told = {"message": message, "documentation_url": "https://docs.github.com/rest"}
+    return web.json_response(told, status=status)
+
+
+def not_found() -> web.Response:
+    """404."""
+    return problem(404, "Not Found")
+
+
+def number(request: web.Request, name: str) -> int:
+    """A number of the path; one that is none is nothing that exists."""
+    text = request.match_info[name]
+    return int(text) if text.isdigit() else 0
+
+
+async def body_of(request: web.Request) -> dict[str, Any]:
+    """The JSON object that was sent, empty where there is none."""
+    sent = await request.read()
+    told = json.loads(sent) if sent else {}
+    return told if isinstance(told, dict) else {}

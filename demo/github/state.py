@@ -1,0 +1,185 @@
+"""What the stand-in GitHub knows: accounts, installations, repositories, pull requests, checks.
+
+Commits and files are those of real bare git repositories; nothing of them is kept here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+GIT_SECONDS = 60.0
+
+
+@dataclass
+class User:
+    """An account."""
+
+    id: int
+    login: str
+    kind: str = "User"
+
+
+@dataclass
+class PullRequestState:
+    """A pull request; its head is ``refs/pull/N/head`` of the base repository."""
+
+    id: int
+    number: int
+    title: str
+    author: User
+    head_branch: str
+    base_branch: str
+    head_sha: str
+    head_repository_id: int | None
+    created_at: datetime
+    updated_at: datetime
+    state: str = "open"
+    draft: bool = False
+
+
+@dataclass
+class RepositoryState:
+    """A repository, with its bare git folder."""
+
+    id: int
+    owner: User
+    name: str
+    folder: Path
+    installation_id: int
+    created_at: datetime
+    private: bool = False
+    default_branch: str = "main"
+    pull_requests: dict[int, PullRequestState] = field(default_factory=dict)
+    permissions: dict[str, str] = field(default_factory=dict)
+    """Roles by login (``write``, ``maintain``, …); strangers may ``read`` what is public."""
+
+    @property
+    def full_name(self) -> str:
+        """``owner/name``."""
+        return f"{self.owner.login}/{self.name}"
+
+    async def git(self, *words: str) -> bytes:
+        """What a git command prints. Raises LookupError where it fails."""
+        process = await asyncio.create_subprocess_exec(
+            *("git", f"--git-dir={self.folder}", *words),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={"PATH": os.defpath, "HOME": "/", "GIT_CONFIG_NOSYSTEM": "1"},
+        )
+        try:
+            async with asyncio.timeout(GIT_SECONDS):
+                said, _ = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise
+        if process.returncode:
+            raise LookupError(words)
+        return said
+
+    async def commit(self, name: str) -> str:
+        """The object name of a commit. Raises LookupError."""
+        said = await self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return said.decode().strip()
+
+
+@dataclass
+class InstallationState:
+    """An installation of the App."""
+
+    id: int
+    account: User
+    created_at: datetime
+    suspended_at: datetime | None = None
+
+
+@dataclass
+class CheckRunState:
+    """A check run; ``output`` keeps all annotations that were ever sent."""
+
+    id: int
+    repository_id: int
+    name: str
+    head_sha: str
+    external_id: str
+    status: str
+    started_at: str
+    details_url: str = ""
+    conclusion: str | None = None
+    completed_at: str | None = None
+    title: str | None = None
+    summary: str | None = None
+    text: str | None = None
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    actions: list[dict[str, str]] = field(default_factory=list)
+    history: list[str] = field(default_factory=list)
+    """Each state that it was ever in: ``status`` or ``completed/conclusion``, and the title."""
+
+
+@dataclass
+class DeliveryState:
+    """One attempt to deliver a webhook."""
+
+    id: int
+    guid: str
+    event: str
+    action: str | None
+    body: bytes
+    delivered_at: datetime
+    status_code: int
+    installation_id: int | None
+    repository_id: int | None
+    redelivery: bool = False
+
+
+@dataclass
+class State:
+    """Everything. Ids are given in turn."""
+
+    app_id: int
+    app_slug: str
+    public_key: str
+    users: dict[str, User] = field(default_factory=dict)
+    installations: dict[int, InstallationState] = field(default_factory=dict)
+    repositories: dict[int, RepositoryState] = field(default_factory=dict)
+    check_runs: dict[int, CheckRunState] = field(default_factory=dict)
+    deliveries: list[DeliveryState] = field(default_factory=list)
+    tokens: dict[str, tuple[int, frozenset[int] | None, datetime]] = field(default_factory=dict)
+    """Installation id, repository ids (None: all) and the end of each token that was minted."""
+    ids: Iterator[int] = field(default_factory=lambda: itertools.count(1001))
+
+    def user(self, login: str, kind: str = "User") -> User:
+        """An account, made where there is none."""
+        return self.users.setdefault(login, User(next(self.ids), login, kind))
+
+    def named(self, owner: str, name: str) -> RepositoryState | None:
+        """A repository by its present name."""
+        wanted = f"{owner}/{name}".casefold()
+        return next(
+            (it for it in self.repositories.values() if it.full_name.casefold() == wanted), None
+        )
+
+    def runs_of(self, repository_id: int, head_sha: str) -> list[CheckRunState]:
+        """The check runs of a commit, oldest first."""
+        return [
+            run
+            for run in self.check_runs.values()
+            if run.repository_id == repository_id and run.head_sha == head_sha
+        ]
+
+
+def now() -> datetime:
+    """The stand-in's clock."""
+    return datetime.now(UTC)  # noqa: TID251  the demo has a clock of its own, as GitHub has
+
+
+def iso(at: datetime | None) -> str | None:
+    """A time as GitHub writes it."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None

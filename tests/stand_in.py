@@ -1,0 +1,61 @@
+"""The stand-in GitHub for tests, with the sample's repository on it, held to GitHub's contract."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from bot.adapters.clock import SystemClock
+from bot.adapters.github.app import GitHubApp
+from bot.adapters.github.pacing import SharedPace
+from bot.adapters.github.tokens import AppCredentials
+from bot.domain.repositories import Repository
+from bot.ports.clock import Clock
+from demo.github.server import StandInGitHub
+from demo.github.state import RepositoryState, User
+from demo.repository import build_repository
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stand-in with one installation of the App, one repository and two people."""
+
+    github: StandInGitHub
+    shop: RepositoryState
+    alice: User
+    """May write to the repository."""
+    mallory: User
+
+    @property
+    def repository(self) -> Repository:
+        """The repository in the product's words."""
+        it = self.shop
+        return Repository(
+            it.id, it.owner.login, it.name, it.installation_id, it.private, it.default_branch
+        )
+
+
+@asynccontextmanager
+async def stage(folder: Path, *, private: bool = False) -> AsyncIterator[Stage]:
+    """A stand-in that serves while the block lasts."""
+    async with StandInGitHub() as github:
+        folder.mkdir(parents=True, exist_ok=True)
+        sample = await build_repository(folder)
+        installation = github.install("octo")
+        shop = github.add_repository(installation, "shop", sample.path / ".git", private=private)
+        alice, mallory = github.state.user("alice"), github.state.user("mallory")
+        shop.permissions["alice"] = "write"
+        yield Stage(github, shop, alice, mallory)
+
+
+@asynccontextmanager
+async def adapter(github: StandInGitHub, clock: Clock | None = None) -> AsyncIterator[GitHubApp]:
+    """The product's view of it."""
+    clock = clock or SystemClock()
+    credentials = AppCredentials(github.state.app_id, github.private_key)
+    async with aiohttp.ClientSession() as session:
+        yield GitHubApp(session, credentials, SharedPace(clock), clock, github.url)
