@@ -251,6 +251,12 @@ class Rest:
         return self._objects.pull_request(repository, pull, base_sha)
 
 
+def _rights(role: str) -> dict[str, bool]:
+    rank = ("none", "read", "triage", "write", "maintain", "admin").index(role)
+    names = ("pull", "triage", "push", "maintain", "admin")
+    return {name: rank >= least for least, name in enumerate(names, 1)}
+
+
 def _file(repository: RepositoryState, kind: str, path: str, before: str | None) -> dict[str, Any]:
     words = {"A": "added", "M": "modified", "D": "removed", "R": "renamed"}
     url = f"http://stand-in/{repository.full_name}/{path}"
