@@ -7,16 +7,18 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from assembly import letters, serving
 from bot.adapters.clock import SystemClock
+from bot.adapters.git.remote import Authorization
 from bot.adapters.git.source import GitSource
 from bot.adapters.render import TemplateRenderer
 from bot.cli.application import make_application
 from bot.cli.wiring import Say, Wiring, Workbench
 from bot.domain.problems import UserProblem
-from bot.log import configure
+from bot.log import configure, get_logger
 from bot.ports.sandbox import SandboxUnavailable
 from bot.services.validation_pipeline import ValidationPipeline
 from bot.settings import Settings, SettingsError
@@ -40,7 +42,9 @@ BAD_USAGE = 2
 
 
 @asynccontextmanager
-async def workbench(settings: Settings, say: Say) -> AsyncIterator[Workbench]:
+async def workbench(
+    settings: Settings, say: Say, authorization: Authorization | None = None
+) -> AsyncIterator[Workbench]:
     """A sandbox on this machine's engine, and a pipeline on it, until the block ends."""
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
@@ -84,9 +88,14 @@ async def workbench(settings: Settings, say: Say) -> AsyncIterator[Workbench]:
                 kept_seconds=settings.auto_cleanup_hours * 3600.0,
             )
         )
-        source = GitSource(clock, environment=settings.environ, ca_bundle=settings.ca_bundle)
+        source = GitSource(
+            clock,
+            environment=settings.environ,
+            ca_bundle=settings.ca_bundle,
+            authorization=authorization,
+        )
         await source.sweep()
-        yield Workbench(ValidationPipeline(source, sandbox, clock), sandbox)
+        yield Workbench(ValidationPipeline(source, sandbox, clock), sandbox, engine.info)
 
 
 async def find_image(
@@ -120,6 +129,12 @@ async def find_image(
         raise SandboxUnavailable(str(problem)) from problem
 
 
+def log_line(text: str) -> None:
+    """Tell what is waited for, where nobody looks at a terminal."""
+    if text:
+        get_logger().info(text)
+
+
 def main() -> None:
     """The command line."""
     try:
@@ -127,11 +142,19 @@ def main() -> None:
     except SettingsError as error:
         sys.stderr.write("".join(f"codegenapp: {fault}\n" for fault in error.faults))
         raise SystemExit(BAD_USAGE) from None
-    configure(settings.log_level, settings.log_format)
+    serves = sys.argv[1:2] == ["serve"]
+    configure(settings.log_level or ("info" if serves else "warning"), settings.log_format)
     settings.home.mkdir(parents=True, exist_ok=True)
+    renderer = TemplateRenderer(HERE / "templates")
+
+    def bench(authorization: Authorization) -> AbstractAsyncContextManager[Workbench]:
+        return workbench(settings, log_line, authorization)
+
     wiring = Wiring(
         workbench=lambda say: workbench(settings, say),
-        renderer=TemplateRenderer(HERE / "templates"),
+        renderer=renderer,
+        serve=lambda role: serving(settings, renderer, bench, role),
+        letters=lambda: letters(settings, renderer),
         secret=settings.secret,
         maximum_timeout_minutes=settings.validation_timeout_minutes,
         demo_repository=build_repository,

@@ -13,6 +13,10 @@ import platformdirs
 T = TypeVar("T")
 INDEX_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "NPM_CONFIG_REGISTRY", "YARN_REGISTRY")
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+SHORTEST_SECRET_KEY = 16
+NEVER_SHOWN = frozenset(
+    {"GITHUB_PRIVATE_KEY", "GITHUB_WEBHOOK_SECRET", "MONGODB_URI", "SECRET_KEY"}
+)
 CA_PATH = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -29,6 +33,19 @@ class Settings:
     """What the environment says. Sizes are in the unit that the name says."""
 
     home: Path
+    github_app_id: int | None
+    github_private_key: str = field(repr=False)
+    github_webhook_secret: str = field(repr=False)
+    github_api_url: str
+    github_url: str
+    mongodb_uri: str = field(repr=False)
+    mongodb_database: str
+    max_concurrent_validations: int
+    secret_keys: tuple[str, ...] = field(repr=False)
+    public_url: str
+    host: str
+    port: int
+    retention_days: int
     docker_host: str | None
     sandbox_image: str
     snapshot_cache_gb: float
@@ -46,14 +63,25 @@ class Settings:
         reader = _Reader(environ)
         settings = cls(
             home=reader.get("CODEGENAPP_HOME", _default_home(), Path),
+            github_app_id=reader.get("GITHUB_APP_ID", None, _positive(int)),
+            github_private_key=reader.get("GITHUB_PRIVATE_KEY", "", _private_key),
+            github_webhook_secret=reader.get("GITHUB_WEBHOOK_SECRET", "", str),
+            github_api_url=reader.get("GITHUB_API_URL", "https://api.github.com", _url),
+            github_url=reader.get("GITHUB_URL", "https://github.com", _url),
+            mongodb_uri=reader.get("MONGODB_URI", "", _mongodb_uri),
+            mongodb_database=reader.get("MONGODB_DATABASE", "codegenapp", str),
+            max_concurrent_validations=reader.get("MAX_CONCURRENT_VALIDATIONS", 5, _positive(int)),
+            secret_keys=reader.get("SECRET_KEY", (), _secret_keys),
+            public_url=reader.get("PUBLIC_URL", "", _url),
+            host=reader.get("HOST", "127.0.0.1", str),
+            port=reader.get("PORT", 8080, _port),
+            retention_days=reader.get("RETENTION_DAYS", 90, _positive(int)),
             docker_host=reader.get("DOCKER_HOST", None, _docker_host),
             sandbox_image=reader.get("SANDBOX_IMAGE", "", str),
             snapshot_cache_gb=reader.get("SNAPSHOT_CACHE_GB", 20.0, _positive(float)),
             validation_timeout_minutes=reader.get("VALIDATION_TIMEOUT_MINUTES", 30, _positive(int)),
             auto_cleanup_hours=reader.get("AUTO_CLEANUP_HOURS", 24, _positive(int)),
-            log_level=reader.get(
-                "LOG_LEVEL", "warning", _one_of("debug", "info", "warning", "error")
-            ),
+            log_level=reader.get("LOG_LEVEL", "", _one_of("debug", "info", "warning", "error")),
             log_format=reader.get("LOG_FORMAT", "console", _one_of("console", "json")),
             ca_bundle=_ca_bundle(environ),
             index_variables=_index_variables(environ),
@@ -62,6 +90,27 @@ class Settings:
         if reader.faults:
             raise SettingsError(tuple(reader.faults))
         return settings
+
+    def missing_for_serve(self) -> tuple[str, ...]:
+        """What `serve` needs and does not have, one sentence each."""
+        wanted: dict[str, tuple[object, str]] = {
+            "GITHUB_APP_ID": (self.github_app_id, "the App's number, from its settings page"),
+            "GITHUB_PRIVATE_KEY": (self.github_private_key, "its private key (PEM), or its path"),
+            "GITHUB_WEBHOOK_SECRET": (
+                self.github_webhook_secret,
+                "the secret of its webhook; without one anybody could send deliveries",
+            ),
+        }
+        if self.mongodb_uri:
+            wanted["SECRET_KEY"] = (
+                self.secret_keys and self.secret_keys[0],
+                "a random text that all processes share (with the embedded MongoDB it is made)",
+            )
+        return tuple(
+            f"{name} is not set: {meaning}"
+            for name, (value, meaning) in wanted.items()
+            if not value
+        )
 
     def secret(self, name: str) -> str | None:
         """The value of an environment variable that the user named as a secret."""
@@ -82,7 +131,8 @@ class _Reader:
         try:
             return parse(text)
         except ValueError as fault:
-            self.faults.append(f"{name}={text!r}: {fault}")
+            shown = name if name in NEVER_SHOWN else f"{name}={text!r}"
+            self.faults.append(f"{shown}: {fault}")
             return default
 
     def _text(self, name: str) -> str:
@@ -118,6 +168,42 @@ def _positive(kind: Callable[[str], T]) -> Callable[[str], T]:
         return value
 
     return parse
+
+
+def _private_key(text: str) -> str:
+    r"""A PEM text, or the path of one; in one line, its line ends may be written ``\n``."""
+    if text.lstrip().startswith("-----BEGIN"):
+        return text.replace("\\n", "\n")
+    try:
+        return Path(text).read_text()
+    except OSError as fault:
+        raise ValueError(f"is neither a PEM text nor a file: {fault.strerror}") from None
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("wants an address such as https://host")
+    return text.rstrip("/")
+
+
+def _mongodb_uri(text: str) -> str:
+    if not text.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError("wants an address such as mongodb://host:27017/?replicaSet=rs0")
+    return text
+
+
+def _secret_keys(text: str) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in text.split(",") if key.strip())
+    if any(len(key) < SHORTEST_SECRET_KEY for key in keys):
+        raise ValueError(f"wants at least {SHORTEST_SECRET_KEY} characters for each key")
+    return keys
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not int(text) < 65536:
+        raise ValueError("wants a port, 0 to 65535")
+    return int(text)
 
 
 def _one_of(*words: str) -> Callable[[str], str]:

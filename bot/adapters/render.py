@@ -15,7 +15,11 @@ from markupsafe import Markup, escape
 
 from bot.adapters import markdown
 from bot.adapters.report_view import view
+from bot.domain.check_runs import MAXIMUM_TEXT_BYTES
+from bot.domain.log_text import one_line, plain
+from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import ValidationResult
+from bot.policy.check_view import check_view
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 WIDTH = 100
@@ -48,10 +52,50 @@ class TemplateRenderer:
         template = self._markdown.get_template("checks/report.md.j2")
         return _tidy(template.render(report=view(result, title)))
 
-    def report_html(self, result: ValidationResult, *, title: str = "") -> str:
+    def check_summary(self, result: ValidationResult, url: str) -> str:
+        """See the port."""
+        return self._check("checks/summary.md.j2", result, url)
+
+    def check_detail(self, result: ValidationResult, url: str) -> str:
+        """See the port."""
+        return self._check("checks/detail.md.j2", result, url)
+
+    def _check(self, name: str, result: ValidationResult, url: str) -> str:
+        text = _tidy(self._markdown.get_template(name).render(report=view(result, "")))
+        link = f"\n[The whole report and log]({url})\n"
+        if len((text + link).encode()) <= MAXIMUM_TEXT_BYTES:
+            return text + link if name.startswith("checks/summary") else text
+        return markdown.within_bytes(text, MAXIMUM_TEXT_BYTES - len(link.encode())) + link
+
+    def report_html(self, result: ValidationResult, *, title: str = "", log_url: str = "") -> str:
         """The report as one page that loads nothing and runs no script."""
         template = self._html.get_template("pages/report.html.j2")
-        return template.render(report=view(result, title))
+        return template.render(report=view(result, title), log_url=log_url)
+
+    def validation_page(self, record: ValidationRecord, log: str) -> str:
+        """See the port."""
+        shown = check_view(record, "")
+        order = record.order
+        template = self._html.get_template("pages/validation.html.j2")
+        return template.render(
+            title=one_line(shown.title),
+            reason=one_line(record.reason or "Its report stands here when it is through."),
+            facts=f"{order.repository.full_name} · commit {order.head_sha[:12]}",
+            code=record.verdict.value if record.verdict else "",
+            ended=record.ended,
+            log=plain(log),
+        )
+
+    def absent_page(self) -> str:
+        """See the port."""
+        return self._html.get_template("pages/validation.html.j2").render(
+            title="Not found",
+            reason="There is no such validation, its time is over, or its link is not whole.",
+            facts="",
+            code="error",
+            ended=True,
+            log="",
+        )
 
     def report_text(self, result: ValidationResult, *, title: str = "") -> str:
         """The report for a terminal of ``WIDTH`` columns, without colour."""

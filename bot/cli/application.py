@@ -7,7 +7,7 @@ from typing import cast
 
 import typer
 
-from bot.cli import demo, doctor, validate
+from bot.cli import demo, doctor, replay, serve, validate
 from bot.cli.schema import schema
 from bot.cli.wiring import Wiring
 
@@ -25,8 +25,10 @@ def make_application(wiring: Wiring) -> typer.Typer:
         help="Validates changes in an isolated sandbox, and tells what it saw.",
     )
     for name, command in (
+        ("serve", serve.command(wiring)),
         ("validate", validate.command(wiring)),
         ("doctor", doctor.command(wiring)),
+        ("replay", replay.command(wiring)),
         ("demo", demo.command(wiring)),
         ("schema", schema),
     ):

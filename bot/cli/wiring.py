@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bot.domain.effects import Decision
+from bot.domain.events import Ignored
 from bot.domain.plan import Stage
 from bot.domain.validations import Verdict
+from bot.ports.inbox import Inbox, Kept
 from bot.ports.renderer import Renderer
 from bot.ports.sandbox import Sandbox
 from bot.services.validation_pipeline import ValidationPipeline
@@ -50,6 +53,33 @@ class Workbench:
 
     pipeline: ValidationPipeline
     sandbox: Sandbox
+    info: Callable[[], Awaitable[Machine]]
+
+
+class Machine(Protocol):
+    """What the engine's machine has: cores, and bytes of memory."""
+
+    @property
+    def cpus(self) -> int: ...
+
+    @property
+    def memory_bytes(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Running:
+    """The bot, made: ``url`` of its doors (empty where it has none), and what is to be run."""
+
+    url: str
+    tasks: tuple[Callable[[], Awaitable[None]], ...]
+
+
+@dataclass(frozen=True)
+class Letters:
+    """The inbox, for people: stored deliveries, and what would be decided for one now."""
+
+    inbox: Inbox
+    rehearse: Callable[[Kept], Awaitable[list[tuple[str, Decision]] | Ignored]]
 
 
 Say = Callable[[str], None]
@@ -63,4 +93,6 @@ class Wiring:
     renderer: Renderer
     secret: Callable[[str], str | None]
     maximum_timeout_minutes: int
+    serve: Callable[[str], AbstractAsyncContextManager[Running]]
+    letters: Callable[[], AbstractAsyncContextManager[Letters]]
     demo_repository: Callable[[Path], Awaitable[DemoRepository]]

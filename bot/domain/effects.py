@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from bot.domain.events import InternalEvent
+from bot.domain.projects import ProjectStatus
 from bot.domain.repositories import Account, Repository
 from bot.domain.validations import FailureClass
 
@@ -122,6 +123,7 @@ class RetireProject:
     """Have a repository's project inactive; its records stay."""
 
     repository_id: int
+    status: ProjectStatus
     reason: str
     kind: Literal["retire_project"] = "retire_project"
 

@@ -30,7 +30,10 @@ class Origin:
 
     ``ref`` is a branch, tag, pull-request ref or commit; None means the default branch of a URL,
     or HEAD plus the uncommitted changes of tracked files of a path.
+    ``alone``: no credential is given for anything but the location itself, so that a stranger's
+    submodules reach nothing private.
     """
 
     location: str
     ref: str | None = None
+    alone: bool = False

@@ -23,8 +23,10 @@ class ValidationRecord:
     """One attempt to validate one commit, as it stands.
 
     ``pull_requests`` are the numbers of those that want it. ``stage`` is the one under way.
-    ``result`` is the public JSON of the ended validation. ``check_run_id`` is GitHub's, None until
-    it is known; ``check_intended`` says that making one was begun. ``version`` counts the changes.
+    ``result`` is the public JSON of the ended validation; ``summary`` and ``detail`` are its report
+    in Markdown, cut to what GitHub takes. ``check_run_id`` is GitHub's, None until it is known;
+    ``check_intended_by`` and ``check_intended_at`` say who began to make one, and when.
+    ``check_concluded`` says that GitHub was told the end. ``version`` counts the changes.
     ``job_id`` is the newest job's; ``tries`` counts the jobs that there were.
     """
 
@@ -44,10 +46,14 @@ class ValidationRecord:
     title: str = ""
     reason: str = ""
     result: Mapping[str, Any] | None = None
+    summary: str = ""
+    detail: str = ""
     report_id: str | None = None
     log_id: str | None = None
     check_run_id: int | None = None
-    check_intended: bool = False
+    check_concluded: bool = False
+    check_intended_by: str = ""
+    check_intended_at: datetime | None = None
     job_id: str | None = None
     tries: int = 0
     not_before: datetime | None = None

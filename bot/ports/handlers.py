@@ -49,11 +49,13 @@ class Needs:
 class Context:
     """Which delivery a handler is called for, and under which name.
 
+    ``key`` is what the delivery is handled one at a time with.
     ``settled`` counts the effects of an earlier decision that are done and stay.
     """
 
     delivery_id: str
     handler: str
+    key: str = ""
     settled: int = 0
 
     def id(self, index: int) -> str:

@@ -56,12 +56,23 @@ class Validations(Protocol):
     def unended(self) -> AsyncIterator[ValidationRecord]:
         """All that have not ended, for repair."""
 
+    def unconcluded(self, since: datetime) -> AsyncIterator[ValidationRecord]:
+        """Those that ended since then, and whose check run was not told, for repair."""
+
     async def change(
         self, validation_id: str, changes: Mapping[str, Any], *, unless_ended: bool = True
     ) -> ValidationRecord | None:
         """Change fields of a record and count its version up; the record as it is then.
 
         None where there is no such record, or where it has ended and ``unless_ended`` is true.
+        """
+
+    async def intend_check(
+        self, validation_id: str, by: str, at: datetime, lapsed: datetime
+    ) -> bool:
+        """Write down that a check run is about to be made; False where somebody else makes it.
+
+        An intention of the same one, or from before ``lapsed``, is taken over.
         """
 
     async def leave(self, validation_id: str, number: int) -> ValidationRecord | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import ValidationResult
 
 
@@ -13,8 +14,26 @@ class Renderer(Protocol):
     def report_markdown(self, result: ValidationResult, *, title: str = "") -> str:
         """The report of a validation as GitHub-flavoured Markdown."""
 
-    def report_html(self, result: ValidationResult, *, title: str = "") -> str:
-        """The same report as one self-contained page, for light and dark, phone and desk."""
+    def report_html(self, result: ValidationResult, *, title: str = "", log_url: str = "") -> str:
+        """The same report as one self-contained page, for light and dark, phone and desk.
+
+        It links to the whole log where ``log_url`` is not empty.
+        """
+
+    def check_summary(self, result: ValidationResult, url: str) -> str:
+        """What a check run says first: verdict, stages, what failed and why; within its limit.
+
+        What does not fit is left out, with a link to ``url``.
+        """
+
+    def check_detail(self, result: ValidationResult, url: str) -> str:
+        """What it says below: findings, what was not verified or assumed; within its limit."""
+
+    def validation_page(self, record: ValidationRecord, log: str) -> str:
+        """The page of a validation that has no report (yet): where it stands, and its log."""
+
+    def absent_page(self) -> str:
+        """The page of what is not there, or not for everybody."""
 
     def report_text(self, result: ValidationResult, *, title: str = "") -> str:
         """The same report for a terminal, plain."""

@@ -33,6 +33,7 @@ from bot.domain.validations import (
     Verdict,
 )
 from bot.policy.advice import advice
+from bot.policy.config_change import changes
 from bot.policy.detect import detect, interesting
 from bot.policy.findings import extract
 from bot.policy.plan import make_plan
@@ -65,7 +66,9 @@ class ValidationRequest:
     """What to validate and how. ``scope`` keeps the snapshots of repositories apart.
 
     ``secrets`` are values by name; a step sees one only where the configuration gives it that.
-    ``trusted`` code may use them, start services and write snapshots.
+    ``trusted`` code may use them, start services and write snapshots. ``config`` stands in place of
+    the tree's own configuration (the default branch's does for a pull request). ``environment_id``
+    is a UUID, drawn where it is empty.
     """
 
     origin: Origin
@@ -75,6 +78,9 @@ class ValidationRequest:
     stop_after: Stage | None = None
     maximum_timeout_minutes: int = 30
     kept: bool = False
+    config: ParsedConfig | None = None
+    base_sha: str | None = None
+    environment_id: str = ""
 
 
 @dataclass
@@ -130,7 +136,8 @@ class ValidationPipeline:
         ``tell`` gets the result as soon as it is known; a snapshot is made after that. Cancelling
         the caller's task gives a result with the verdict ``cancelled``.
         """
-        validation = Validation(str(uuid.uuid4()), head_sha="", created_at=self._clock.now())
+        environment_id = request.environment_id or str(uuid.uuid4())
+        validation = Validation(environment_id, head_sha="", created_at=self._clock.now())
         course = Course(validation, request, emit, self._clock)
         try:
             await self._validate(course, tell)
@@ -200,6 +207,9 @@ class ValidationPipeline:
             if (content := await tree.read(path)) is not None
         }
         request = course.request
+        if request.config is not None:
+            course.notes.extend(changes(request.config, parsed))
+            parsed = request.config
         course.missing_secrets = {
             name: steps
             for name, steps in parsed.config.deployment.secrets.items()
@@ -318,6 +328,7 @@ class ValidationPipeline:
             reason=decision.reason,
             failure_class=decision.failure_class,
             head_sha=validation.head_sha,
+            base_sha=course.request.base_sha,
             started_at=validation.created_at,
             completed_at=validation.completed_at,
             stages=decision.stages,

@@ -15,6 +15,7 @@ from bot.domain.events import Event
 from bot.domain.problems import AssumptionFailed, TryAgain, UserProblem
 from bot.log import get_logger
 from bot.policy.backoff import delay
+from bot.ports.github import GitHubProblem, InstallationGone
 from bot.ports.handlers import Context, HandlerSpec, Needs, Routes
 from bot.ports.inbox import Claim, Inbox, LeaseLost, Progress
 from bot.ports.records import AuditEvent, AuditLog
@@ -23,6 +24,8 @@ MOST_REDECISIONS = 3
 """How often the facts may move under one claim before it is put off."""
 MOST_PASSING_FAULTS = 20
 """Attempts at an item that meets nothing but passing faults: with the backoff, some nine hours."""
+MOST_REFUSALS = 5
+"""Attempts at what GitHub refuses: a copy of its database may be behind for some seconds."""
 MOST_BUGS = 3
 """Attempts at an item that meets a fault of ours."""
 
@@ -91,10 +94,15 @@ class Dispatcher:
             except TryAgain as fault:
                 log.info("a passing fault", handler=spec.name, reason=fault.message)
                 failures.append(_Failure(fault.message, fault.after))
-            except UserProblem as problem:
-                # Told in the audit log; a handler that has a place to tell it does so by an effect.
-                told.append(str(problem))
-                await self._inbox.settle_handler(claim, spec.name)
+            except (UserProblem, InstallationGone) as problem:
+                told.append(await self._give_up(spec, claim, str(problem)))
+            except GitHubProblem as refusal:
+                said = f"GitHub refused: {refusal.message}"
+                log.warning("GitHub refused", handler=spec.name, reason=refusal.message)
+                if claim.attempts + 1 >= MOST_REFUSALS:
+                    told.append(await self._give_up(spec, claim, said))
+                else:
+                    failures.append(_Failure(said, 0.0))
             except Exception as bug:
                 log.exception("a handler failed", handler=spec.name)
                 failures.append(_Failure(f"{spec.name}: {type(bug).__name__}: {bug}", None))
@@ -124,6 +132,12 @@ class Dispatcher:
                 return decision.reason
         raise TryAgain(f"{spec.name}: the facts keep moving")
 
+    async def _give_up(self, spec: HandlerSpec, claim: Claim, reason: str) -> str:
+        """Settle a handler that can't do its work, and tell why in the audit log."""
+        await self._inbox.settle_handler(claim, spec.name)
+        await self._audit.write([self._entry(spec, claim, Decision(reason))])
+        return reason
+
     async def _progress(self, claim: Claim, spec: HandlerSpec) -> Progress:
         kept = await self._inbox.get(claim.item.id)
         return kept.progress.get(spec.name, Progress()) if kept else Progress()
@@ -131,7 +145,7 @@ class Dispatcher:
     async def _decide(
         self, spec: HandlerSpec, claim: Claim, event: Event, done: tuple[Effect, ...]
     ) -> Decision:
-        context = Context(claim.item.id, spec.name, settled=len(done))
+        context = Context(claim.item.id, spec.name, claim.item.key, len(done))
         fresh = await spec.handle(event, self._needs, context)
         decision = Decision(fresh.reason, (*done, *fresh.effects))
         await self._inbox.decide(claim, spec.name, decision)
@@ -156,7 +170,7 @@ class Dispatcher:
     async def _carry_out(
         self, spec: HandlerSpec, claim: Claim, decision: Decision, settled: int
     ) -> None:
-        context = Context(claim.item.id, spec.name)
+        context = Context(claim.item.id, spec.name, claim.item.key)
         for index, effect in enumerate(decision.effects[settled:], settled):
             outcome = await self._apply(effect, context, index)
             log.info("done", handler=spec.name, effect=effect.kind, outcome=outcome)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class Work:
     """
 
     do: Callable[[Job], Coroutine[Any, Any, JobEnd]]
-    lost: Callable[[Job], JobEnd]
+    lost: Callable[[Job], Awaitable[JobEnd]]
 
 
 class JobRunner:
@@ -73,7 +73,7 @@ class JobRunner:
         lost: Sequence[JobClaim] = await self._jobs.expired(MOST_EXPIRED)
         for claim in lost:
             log.warning("a job's worker was lost", job=claim.job.id, subject=claim.job.subject)
-            end = self._kinds[claim.job.kind].lost(claim.job)
+            end = await self._kinds[claim.job.kind].lost(claim.job)
             await self._jobs.end(claim, end.result, end.event)
         return len(lost)
 

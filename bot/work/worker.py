@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import structlog
 
 from bot.domain.effects import Decision
 from bot.domain.events import Event, Ignored
-from bot.domain.webhooks import MalformedPayload
+from bot.domain.problems import TryAgain
+from bot.domain.webhooks import MalformedPayload, Own, loads, parse
 from bot.log import get_logger
 from bot.ports.clock import Clock
-from bot.ports.inbox import Claim, Inbox, ItemState, Kept
+from bot.ports.inbox import Claim, Inbox, Item, ItemState, Kept
 from bot.work.dispatch import Broken, Dispatcher, Later, Settled
 from bot.work.pool import Desk, Pool
 
 PLACES = 16
 """Items at a time. They wait for GitHub and the database, hardly ever for this process."""
 
-Parse = Callable[[str, Any], Event | Ignored]
+MOST_CLAIMS = 30
+"""Of one item: beyond the attempts that the dispatcher counts, it takes its workers down."""
 
 log = get_logger()
 
@@ -29,11 +30,17 @@ class Worker:
     """The hands at the inbox; any number of processes may have one."""
 
     def __init__(
-        self, inbox: Inbox, dispatcher: Dispatcher, parse: Parse, owner: str, clock: Clock
+        self,
+        inbox: Inbox,
+        dispatcher: Dispatcher,
+        own: Callable[[], Awaitable[Own]],
+        owner: str,
+        clock: Clock,
     ) -> None:
         self._inbox = inbox
         self._dispatcher = dispatcher
-        self._parse = parse
+        self._own = own
+        self._clock = clock
         desk = Desk(
             "inbox",
             claim=lambda: inbox.claim(owner),
@@ -57,24 +64,32 @@ class Worker:
 
     async def rehearse(self, kept: Kept) -> list[tuple[str, Decision]] | Ignored:
         """What would be decided for an item now; nothing happens."""
-        event = self._event(kept.item.name, kept.item.body)
+        event = await self._event(kept.item)
         if isinstance(event, Ignored):
             return event
         claim = Claim(kept.item, token=0, attempts=0, progress={})
         return await self._dispatcher.decide(claim, event)
 
-    def _event(self, name: str, body: bytes) -> Event | Ignored:
+    async def _event(self, item: Item) -> Event | Ignored:
         try:
-            return self._parse(name, json.loads(body))
+            return parse(item.name, loads(item.body), await self._own())
         except MalformedPayload as fault:
             return Ignored(f"malformed: {fault}")
 
     async def _carry_out(self, claim: Claim) -> None:
         item = claim.item
         with structlog.contextvars.bound_contextvars(
-            delivery=item.id, event=item.name, key=item.key, attempt=claim.attempts + 1
+            delivery=item.id, event_name=item.name, key=item.key, attempt=claim.attempts + 1
         ):
-            event = self._event(item.name, item.body)
+            if claim.attempts >= MOST_CLAIMS:
+                await self._inbox.finish(claim, ItemState.DEAD, "its workers were lost, each time")
+                return
+            try:
+                event = await self._event(item)
+            except TryAgain as fault:
+                due_at = self._clock.now() + timedelta(seconds=fault.after)
+                await self._inbox.again(claim, due_at, fault.message)
+                return
             if isinstance(event, Ignored):
                 await self._inbox.finish(claim, ItemState.DONE, event.reason)
                 return

@@ -100,7 +100,7 @@ class GitSource:
             )
             try:
                 opening = _Opening(git, folder, self._bounds, self._clock)
-                yield await self._bounded(opening, place, origin.ref)
+                yield await self._bounded(opening, place, origin)
             finally:
                 await git.close()
 
@@ -117,14 +117,17 @@ class GitSource:
         return found
 
     async def _bounded(
-        self, opening: _Opening, place: Remote | LocalPath, ref: str | None
+        self, opening: _Opening, place: Remote | LocalPath, origin: Origin
     ) -> GitTree:
         watch = asyncio.create_task(opening.watch())
         try:
             async with asyncio.timeout(self._bounds.seconds):
                 if isinstance(place, LocalPath):
-                    return await opening.local(place, ref)
-                tree = await opening.remote(place, ref, self._authorization)
+                    return await opening.local(place, origin.ref)
+                authorization = self._authorization
+                if origin.alone and authorization is not None:
+                    authorization = _only_for(place.url, authorization)
+                tree = await opening.remote(place, origin.ref, authorization)
                 await opening.check_size()
                 return tree
         except TimeoutError:
@@ -138,6 +141,13 @@ class GitSource:
         finally:
             watch.cancel()
             await asyncio.wait([watch])
+
+
+def _only_for(url: str, authorization: Authorization) -> Authorization:
+    async def guarded(asked: str) -> str | None:
+        return await authorization(asked) if asked == url else None
+
+    return guarded
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             [("repository_id", ASCENDING), ("pull_requests", ASCENDING), ("ended", ASCENDING)],
             name="pull_request",
         ),
-        IndexModel("ended", name="unended"),
+        IndexModel([("ended", ASCENDING), ("check_concluded", ASCENDING)], name="unended"),
     ),
     "events": (
         IndexModel([("subject", ASCENDING), ("at", DESCENDING)], name="subject"),

@@ -170,6 +170,12 @@ class MongoValidations(Validations):
             async for document in self._records.find({"ended": False}):
                 yield _record(document)
 
+    async def unconcluded(self, since: datetime) -> AsyncIterator[ValidationRecord]:
+        wanted = {"ended": True, "check_concluded": False, "completed_at": {"$gt": since}}
+        with passing_faults():
+            async for document in self._records.find(wanted):
+                yield _record(document)
+
     async def change(
         self, validation_id: str, changes: Mapping[str, Any], *, unless_ended: bool = True
     ) -> ValidationRecord | None:
@@ -180,6 +186,16 @@ class MongoValidations(Validations):
             written["validation_results"] = written.pop("result")
         wanted: Document = {"_id": validation_id} | ({"ended": False} if unless_ended else {})
         return await self._change(wanted, {"$set": written, "$inc": {"version": 1}})
+
+    async def intend_check(
+        self, validation_id: str, by: str, at: datetime, lapsed: datetime
+    ) -> bool:
+        free = [
+            {"check_intended_by": {"$in": ["", by]}},
+            {"check_intended_at": {"$lt": lapsed}},
+        ]
+        change = {"$set": {"check_intended_by": by, "check_intended_at": at}}
+        return await self._change({"_id": validation_id, "$or": free}, change) is not None
 
     async def leave(self, validation_id: str, number: int) -> ValidationRecord | None:
         change = {"$pull": {"pull_requests": number}, "$inc": {"version": 1}}

@@ -1,0 +1,1 @@
+"""Doors: webhooks, health, pages."""

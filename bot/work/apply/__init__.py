@@ -1,0 +1,103 @@
+"""One effect, one call: which service carries out which effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.effects import (
+    CancelValidation,
+    ConcludeValidation,
+    DeclineValidation,
+    Effect,
+    KeepProject,
+    LeaveEvent,
+    LeavePullRequest,
+    PublishCheck,
+    RecordValidation,
+    RetireProject,
+    StartValidation,
+)
+from bot.domain.events import InternalEvent, key
+from bot.domain.ids import derived
+from bot.domain.webhooks import encode
+from bot.ports.clock import Clock
+from bot.ports.handlers import Context
+from bot.ports.inbox import Inbox, Item
+from bot.services.check_runs import CheckRuns
+from bot.services.projects import ProjectService
+from bot.services.validation_requests import ValidationRequests
+
+ValidationEffect = (
+    RecordValidation
+    | StartValidation
+    | DeclineValidation
+    | CancelValidation
+    | LeavePullRequest
+    | ConcludeValidation
+)
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What effects are carried out with."""
+
+    requests: ValidationRequests
+    checks: CheckRuns
+    projects: ProjectService
+    inbox: Inbox
+    clock: Clock
+
+    async def apply(self, effect: Effect, context: Context, index: int) -> str:
+        """Carry out one effect; the outcome in words."""
+        match effect:
+            case PublishCheck(validation_id):
+                return await self.checks.publish(validation_id, by=context.key)
+            case KeepProject(repository):
+                return (await self.projects.create_project(repository)).id
+            case RetireProject(repository_id, status, reason):
+                await self.projects.retire(repository_id, status, reason)
+                return status.value
+            case LeaveEvent(event, due_at):
+                return await self._leave(event, due_at, context, index)
+            case _:
+                return await self._request(effect)
+
+    async def _request(self, effect: ValidationEffect) -> str:
+        match effect:
+            case RecordValidation():
+                return await self.requests.record(effect)
+            case StartValidation():
+                return await self.requests.start(effect)
+            case DeclineValidation():
+                return await self.requests.decline(effect)
+            case CancelValidation():
+                return await self.requests.cancel(effect)
+            case LeavePullRequest():
+                return await self.requests.leave(effect)
+            case ConcludeValidation():
+                return await self.requests.conclude(effect)
+
+    async def _leave(
+        self, event: InternalEvent, due_at: datetime | None, context: Context, index: int
+    ) -> str:
+        name = derived(context.delivery_id, context.handler, "event", index)
+        (added,) = await self.inbox.add([item_of(event, name, self.clock, due_at)])
+        return added.value
+
+
+def item_of(
+    event: InternalEvent, item_id: str, clock: Clock, due_at: datetime | None = None
+) -> Item:
+    """An inbox item of an event that we leave for ourselves."""
+    name, body = encode(event)
+    repository = getattr(event, "repository", None)
+    return Item(
+        id=item_id,
+        name=name,
+        body=body,
+        key=key(event),
+        repository_id=repository.id if repository else 0,
+        received_at=clock.now(),
+        due_at=due_at,
+    )
