@@ -38,6 +38,7 @@ from bot.domain.problems import UserProblem
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.webhooks import Own
 from bot.log import get_logger
+from bot.ports.clock import Clock
 from bot.ports.handlers import Configuration, Needs
 from bot.ports.renderer import Renderer
 from bot.ports.sandbox import SandboxUnavailable
@@ -77,7 +78,7 @@ class House:
     """What web and worker have in common, over one database."""
 
     settings: Settings
-    clock: SystemClock
+    clock: Clock
     database: Database
     inbox: MongoInbox
     jobs: MongoJobs
@@ -103,7 +104,7 @@ class House:
 
 
 @asynccontextmanager
-async def state(settings: Settings, clock: SystemClock) -> AsyncIterator[tuple[Database, str]]:
+async def state(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Database, str]]:
     """The database with its indexes, embedded where no address is set; and its address."""
     async with AsyncExitStack() as stack:
         uri = settings.mongodb_uri
@@ -115,20 +116,26 @@ async def state(settings: Settings, clock: SystemClock) -> AsyncIterator[tuple[D
 
 
 @asynccontextmanager
-async def house(settings: Settings, renderer: Renderer) -> AsyncIterator[House]:
-    """Database and GitHub. Raises UserProblem for what is missing."""
+async def house(
+    settings: Settings, renderer: Renderer, clock: Clock | None = None
+) -> AsyncIterator[House]:
+    """Database and GitHub. Raises UserProblem for what is missing.
+
+    ``clock`` is for all but GitHub, whose times are the world's.
+    """
     if missing := settings.missing_for_serve():
         raise UserProblem("\ncodegenapp: ".join(missing))
     assert settings.github_app_id is not None
-    clock = SystemClock()
+    system = SystemClock()
+    clock = clock or system
     retention = timedelta(days=settings.retention_days)
     async with AsyncExitStack() as stack:
         database, uri = await stack.enter_async_context(state(settings, clock))
-        pace = SharedPace(clock, uri, settings.mongodb_database)
+        pace = SharedPace(system, uri, settings.mongodb_database)
         stack.push_async_callback(pace.close)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         credentials = AppCredentials(settings.github_app_id, settings.github_private_key)
-        github = GitHubApp(session, credentials, pace, clock, settings.github_api_url)
+        github = GitHubApp(session, credentials, pace, system, settings.github_api_url)
         inbox = MongoInbox(database, retention)
         keys = settings.secret_keys or (kept_secret_key(settings.home),)
         public_url = settings.public_url or f"http://{settings.host}:{settings.port}"
@@ -257,7 +264,7 @@ async def hands(
         yield worker.run, validate, repair.run
 
 
-async def until_ready(workbench: Workbench, clock: SystemClock) -> None:
+async def until_ready(workbench: Workbench, clock: Clock) -> None:
     """Wait for boxes that are proven to be closed: nothing runs before. Jobs wait meanwhile."""
     while True:
         try:

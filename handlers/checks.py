@@ -38,5 +38,5 @@ async def _ask(
     known = await needs.validations.of_commit(repository.id, head_sha)
     of_groups = [it for it in known if it.order.number is None]
     if of_groups:
-        return request(of_groups[-1].order, known, context.id)
+        return request(of_groups[-1].order, known, context.id, asked=True)
     return Decision(f"{head_sha[:12]} is the head of no open pull request")

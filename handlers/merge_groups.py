@@ -11,8 +11,6 @@ from bot.ports.handlers import Context, Needs
 async def validate_merge_group(event: MergeGroupFormed, needs: Needs, context: Context) -> Decision:
     """Validate a group's head. Whoever queued it may write: its code is trusted as theirs."""
     known = await needs.validations.of_commit(event.repository.id, event.head_sha)
-    if known and known[-1].ended:
-        return Decision(f"{event.head_sha[:12]} is validated: {known[-1].title}")
     order = ValidationOrder(
         repository=event.repository,
         head_sha=event.head_sha,

@@ -6,7 +6,7 @@ from bot.domain.effects import Decision
 from bot.domain.events import PullRequestChanged, ValidationAsked
 from bot.domain.projects import ProjectStatus
 from bot.domain.repositories import Account, Permission, Repository
-from bot.policy.requests import PullRequestFacts, decide
+from bot.policy.requests import PullRequestFacts, decide, leave_inactive
 from bot.ports.handlers import Context, Needs
 
 
@@ -14,6 +14,10 @@ async def validate_pull_request(
     event: PullRequestChanged, needs: Needs, context: Context
 ) -> Decision:
     """Have the head of an open pull request validated, and nothing older."""
+    project = await needs.projects.of_repository(event.repository.id)
+    if project is not None and project.status is not ProjectStatus.ACTIVE:
+        unended = await needs.validations.unended_of(event.repository.id, event.number)
+        return leave_inactive(unended, event.number)
     facts = await gather(event.repository, event.number, needs)
     return decide(facts, context.id)
 
@@ -30,7 +34,6 @@ async def gather(
     repository: Repository, number: int, needs: Needs, asked_by: Account | None = None
 ) -> PullRequestFacts:
     """All that the decision is made of, each read once."""
-    project = await needs.projects.of_repository(repository.id)
     pull = await needs.github.pull_request(repository, number)
     config = (await needs.configuration(repository, "")).parsed.config
     is_fork = pull.head_repository_id != repository.id
@@ -44,7 +47,6 @@ async def gather(
         config=config,
         of_head=await needs.validations.of_commit(repository.id, pull.head_sha),
         unended=await needs.validations.unended_of(repository.id, number),
-        active=project is None or project.status is ProjectStatus.ACTIVE,
         author_permission=permission,
         changed_paths=await needs.github.changed_paths(repository, number) if ignored else (),
         asked_by=asked_by,

@@ -47,7 +47,6 @@ class PullRequestFacts:
     config: RepoConfig
     of_head: Sequence[ValidationRecord]
     unended: Sequence[ValidationRecord]
-    active: bool = True
     author_permission: Permission = Permission.NONE
     changed_paths: Sequence[str] = ()
     asked_by: Account | None = None
@@ -67,10 +66,9 @@ class PullRequestFacts:
 def decide(facts: PullRequestFacts, new_id: Callable[[int], str]) -> Decision:
     """What to do for a pull request. ``new_id`` gives the id for the effect with an index."""
     pull = facts.pull_request
-    if not facts.active:
-        return _leave_all(facts, "the App is no longer active in this repository", publish=False)
     if not pull.is_open:
-        return _leave_all(facts, "the pull request was closed")
+        reason = "the pull request was closed"
+        return Decision(reason, _leave(facts.unended, pull.number, reason))
     left = _leave(
         [it for it in facts.unended if it.order.head_sha != pull.head_sha],
         pull.number,
@@ -84,6 +82,12 @@ def decide(facts: PullRequestFacts, new_id: Callable[[int], str]) -> Decision:
         return Decision(f"{pull.head_sha[:12]} is validated: {known.title or known.status}", left)
     order = order_of(facts, attempt=len(facts.of_head) + 1)
     return _request(order, refusal, left, new_id)
+
+
+def leave_inactive(unended: Sequence[ValidationRecord], number: int) -> Decision:
+    """Let go of what a repository wants that we no longer reach: GitHub can't be told."""
+    reason = "the App is no longer active in this repository"
+    return Decision(reason, tuple(LeavePullRequest(it.id, number, reason) for it in unended))
 
 
 def order_of(facts: PullRequestFacts, attempt: int) -> ValidationOrder:
@@ -104,12 +108,18 @@ def order_of(facts: PullRequestFacts, attempt: int) -> ValidationOrder:
 
 
 def request(
-    order: ValidationOrder, of_commit: Sequence[ValidationRecord], new_id: Callable[[int], str]
+    order: ValidationOrder,
+    of_commit: Sequence[ValidationRecord],
+    new_id: Callable[[int], str],
+    *,
+    asked: bool = False,
 ) -> Decision:
-    """Validate a commit that is no pull request's: a merge group's, again if it was before."""
+    """Validate a commit that is no pull request's: a merge group's; once more where asked."""
     newest = of_commit[-1] if of_commit else None
     if newest is not None and not newest.ended:
         return Decision(f"{order.head_sha[:12]} is being validated", (PublishCheck(newest.id),))
+    if newest is not None and newest.status is not ValidationStatus.CANCELLED and not asked:
+        return Decision(f"{order.head_sha[:12]} is validated: {newest.title}")
     order = replace(order, attempt=len(of_commit) + 1)
     return _request(order, None, (), new_id)
 
@@ -195,13 +205,6 @@ def _request(
 def job_id(validation_id: str, tries: int) -> str:
     """The id of a validation's job; every try is a job of its own."""
     return derived(validation_id, "job", tries)
-
-
-def _leave_all(facts: PullRequestFacts, reason: str, *, publish: bool = True) -> Decision:
-    left = _leave(facts.unended, facts.pull_request.number, reason)
-    if not publish:
-        left = tuple(it for it in left if not isinstance(it, PublishCheck))
-    return Decision(reason, left)
 
 
 def _leave(records: Sequence[ValidationRecord], number: int, reason: str) -> tuple[Effect, ...]:

@@ -262,6 +262,17 @@ class StandInGitHub:
         payload = {"action": "rerequested", "check_run": self._objects.check_run(run)}
         return await self.send("check_run", payload, repository, sender)
 
+    async def press(
+        self, repository: RepositoryState, run: CheckRunState, identifier: str, *, sender: User
+    ) -> DeliveryState:
+        """Press a button of a check run."""
+        payload = {
+            "action": "requested_action",
+            "check_run": self._objects.check_run(run),
+            "requested_action": {"identifier": identifier},
+        }
+        return await self.send("check_run", payload, repository, sender)
+
     async def send(
         self,
         event: str,

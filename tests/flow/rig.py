@@ -1,0 +1,247 @@
+"""The whole bot in this process: real database, real git over HTTP, the stand-in GitHub, its doors.
+
+Only the boxes are scripted: what a commit's validation finds is said by the test.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from assembly import House, doors, hands, house
+from bot.adapters.clock import SystemClock
+from bot.adapters.git.remote import Authorization
+from bot.adapters.git.source import GitSource
+from bot.adapters.render import TemplateRenderer
+from bot.cli.wiring import Workbench
+from bot.domain.plan import Cause, Log, Plan, Stage, StageResult, StageStatus
+from bot.ports.inbox import ItemState
+from bot.ports.sandbox import Emit, Environment
+from bot.ports.source import Tree
+from bot.services.validation_pipeline import ValidationPipeline
+from bot.settings import Settings
+from demo.github.state import CheckRunState
+from sandbox.engine import EngineInfo
+from tests.flow.scripted import Happening, ScriptedSandbox, nothing, passed
+from tests.stand_in import Stage as OnStage
+
+SYSTEM = SystemClock()
+PATIENCE = 60.0
+BROKEN = StageResult(
+    Stage.BUILD,
+    StageStatus.FAILED,
+    cause=Cause.EXIT_CODE,
+    exit_code=2,
+    command="npm run build",
+    log=Log("src/list.ts(35,41): error TS2551: no such property\n"),
+)
+
+
+class FastClock(SystemClock):
+    """A clock that runs ``speed`` times as fast as the world's."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._start = SYSTEM.now()
+
+    def now(self) -> datetime:
+        return self._start + (SYSTEM.now() - self._start) * self._speed
+
+    async def sleep(self, seconds: float) -> None:
+        await SYSTEM.sleep(seconds / self._speed)
+
+
+@dataclass
+class Boxes:
+    """A sandbox for all commits: ``broken`` ones fail to build; ``during`` happens in each run."""
+
+    broken: set[str] = field(default_factory=set)
+    during: Happening = nothing
+    opening: Happening = nothing
+    ran: list[str] = field(default_factory=list)
+    """The commits that were run, in order."""
+    secrets: list[Mapping[str, str]] = field(default_factory=list)
+    trusted: list[bool] = field(default_factory=list)
+    running: int = 0
+    most_running: int = 0
+    closed: int = 0
+    _made: dict[str, ScriptedSandbox] = field(default_factory=dict)
+
+    async def ready(self) -> None:
+        """Boxes are closed."""
+
+    async def open(
+        self,
+        environment_id: str,
+        plan: Plan,
+        tree: Tree,
+        secrets: Mapping[str, str],
+        emit: Emit,
+        *,
+        scope: str,
+        kept: bool = False,
+    ) -> Environment:
+        self.ran.append(tree.head_sha)
+        self.trusted.append(plan.trusted)
+        self.secrets.append(secrets)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        results = tuple(_results(plan, broken=tree.head_sha in self.broken))
+        script = ScriptedSandbox(results, {"build": self.during, "open": self.opening})
+        self._made[environment_id] = script
+        return await script.open(environment_id, plan, tree, secrets, emit, scope=scope, kept=kept)
+
+    async def run(self, environment: Environment) -> None:
+        await self._made[environment.id].run(environment)
+
+    async def close(self, environment_id: str) -> None:
+        if self._made.pop(environment_id, None) is not None:
+            self.running -= 1
+            self.closed += 1
+
+    async def keep_snapshot(self, environment: Environment, tree: Tree) -> bool:
+        return False
+
+    async def sweep(self) -> int:
+        return 0
+
+    def examine(self) -> AsyncIterator[object]:
+        raise NotImplementedError
+
+
+def _results(plan: Plan, *, broken: bool) -> Iterator[StageResult]:
+    """One for each stage that the plan has."""
+    of_the_application = {Stage.HEALTH, Stage.PORTS, Stage.STABILITY} if plan.health else set()
+    for stage in Stage:
+        if broken and stage is Stage.BUILD:
+            yield BROKEN
+            return
+        if plan.step(stage) is not None or stage in of_the_application:
+            yield passed(stage)
+
+
+@dataclass
+class Bot:
+    """The bot at work, and where to look at what it did."""
+
+    on: OnStage
+    it: House
+    boxes: Boxes
+    url: str
+
+    def runs(self, head_sha: str) -> list[CheckRunState]:
+        """The check runs of a commit, oldest first."""
+        return self.on.github.state.runs_of(self.on.shop.id, head_sha)
+
+    async def concluded(self, head_sha: str, count: int = 1) -> CheckRunState:
+        """The newest check run of a commit, when there are so many and it is completed."""
+
+        def done() -> bool:
+            runs = self.runs(head_sha)
+            return len(runs) >= count and all(run.status == "completed" for run in runs)
+
+        await until(done, lambda: f"{[run.history for run in self.runs(head_sha)]}")
+        return self.runs(head_sha)[-1]
+
+    async def idle_inbox(self) -> None:
+        """Wait until no delivery is due or leased; jobs may run."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                waiting = await self.it.inbox.waiting()
+                if not waiting[ItemState.READY] and not waiting[ItemState.LEASED]:
+                    return
+                await SYSTEM.sleep(0.02)
+
+    async def idle(self) -> None:
+        """Wait until nothing is due, leased or running."""
+        jobs = self.it.database.collection("jobs")
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                await self.idle_inbox()
+                # A job ends together with the event that tells of it.
+                left = await jobs.count_documents({"state": {"$ne": "ended"}})
+                waiting = await self.it.inbox.waiting()
+                if not left and not waiting[ItemState.READY] and not waiting[ItemState.LEASED]:
+                    return
+                await SYSTEM.sleep(0.02)
+
+    async def dead(self) -> list[str]:
+        """Why there are dead letters; there should be none."""
+        return [kept.reason async for kept in self.it.inbox.listing(ItemState.DEAD, 100)]
+
+
+async def until(holds: Callable[[], bool], told: Callable[[], str] = lambda: "") -> None:
+    """Wait for something to hold."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not holds():
+                await SYSTEM.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"it never came: {told()}") from None
+
+
+def settings_for(on: OnStage, mongodb: str, folder: Path, **more: str) -> Settings:
+    """Settings of a bot at the stand-in, with a database of its own."""
+    return Settings.from_env(
+        {
+            "CODEGENAPP_HOME": str(folder),
+            "MONGODB_URI": mongodb,
+            "MONGODB_DATABASE": f"test_{uuid.uuid4().hex}",
+            "SECRET_KEY": "a key for the tests alone",
+            "GITHUB_APP_ID": str(on.github.state.app_id),
+            "GITHUB_PRIVATE_KEY": on.github.private_key,
+            "GITHUB_WEBHOOK_SECRET": on.github.secret,
+            "GITHUB_API_URL": on.github.url,
+            "GITHUB_URL": on.github.url,
+            "PORT": "0",
+            "PUBLIC_URL": "https://bot.example.com",
+            **more,
+        }
+    )
+
+
+@asynccontextmanager
+async def bot(
+    on: OnStage, mongodb: str, folder: Path, *, speed: float = 20.0, boxes: Boxes | None = None
+) -> AsyncIterator[Bot]:
+    """The bot, web and worker, while the block lasts."""
+    settings = settings_for(on, mongodb, folder)
+    boxes = boxes or Boxes()
+    clock = FastClock(speed)
+
+    @asynccontextmanager
+    async def bench(authorization: Authorization) -> AsyncIterator[Workbench]:
+        source = GitSource(SYSTEM, environment={}, authorization=authorization)
+
+        async def info() -> EngineInfo:
+            return EngineInfo("id", "1", 4, 8 * 1024**3, "x86_64")
+
+        yield Workbench(ValidationPipeline(source, boxes, clock), boxes, info)  # type: ignore[arg-type]  # examine is not asked
+
+    async with (
+        house(settings, TemplateRenderer(), clock) as it,
+        doors(it) as url,
+        hands(it, bench) as tasks,
+    ):
+        try:
+            on.github.hook_url = f"{url}/webhooks/github"
+            work = [asyncio.ensure_future(run(task)) for task in tasks]
+            try:
+                yield Bot(on, it, boxes, url)
+            finally:
+                for task in work:
+                    task.cancel()
+                ended = await asyncio.gather(*work, return_exceptions=True)
+                faults = [it for it in ended if not isinstance(it, asyncio.CancelledError)]
+                assert not faults, faults
+        finally:
+            await it.database.client.drop_database(settings.mongodb_database)
+
+
+async def run(task: Callable[[], Awaitable[None]]) -> None:
+    await task()
