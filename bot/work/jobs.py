@@ -12,11 +12,14 @@ import structlog
 
 from bot.domain.problems import TryAgain
 from bot.log import get_logger
+from bot.policy.backoff import delay
 from bot.ports.clock import Clock
 from bot.ports.inbox import Item
 from bot.ports.jobs import Job, JobClaim, Jobs
 from bot.work.pool import POLL_SECONDS, Desk, Pool
 
+MOST_ENDINGS = 6
+"""Tries to end a job, within some minutes; its lease may have run out by then."""
 MOST_EXPIRED = 100
 """Lost jobs that one look takes up."""
 
@@ -103,8 +106,18 @@ class JobRunner:
                 del self._under_way[job.id]
 
     async def _settle(self, claim: JobClaim, end: JobEnd) -> None:
-        await self._jobs.end(claim, end.result, end.event)
-        log.info("a job ended", kind=claim.job.kind)
+        """End the job; long work is not thrown away because the database is away for a moment."""
+        for attempt in range(1, MOST_ENDINGS + 1):
+            try:
+                await self._jobs.end(claim, end.result, end.event)
+            except TryAgain as fault:
+                if attempt == MOST_ENDINGS:
+                    raise
+                log.warning("a job could not be ended", reason=fault.message)
+                await self._clock.sleep(delay(attempt, claim.job.id))
+            else:
+                log.info("a job ended", kind=claim.job.kind)
+                return
 
     async def _watch(self) -> None:
         wakes = self._jobs.wakes()

@@ -144,7 +144,7 @@ class Pool(Generic[C]):
                 log.warning("no heartbeat", desk=self._desk.name, reason=fault.message)
                 continue
             for task, claim in held.items():
-                if any(claim is it for it in lost):
+                if task in self._running and any(claim is it for it in lost):
                     log.warning("a lease was lost", desk=self._desk.name)
                     self._lost.add(task)
                     task.cancel()

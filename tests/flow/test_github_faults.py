@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.github import client
+from bot.ports.inbox import ItemState
 from demo.github.faults import Fault
 from tests.flow.rig import bot
 from tests.stand_in import Stage, stage
@@ -41,7 +42,8 @@ async def _scenario(fault: Fault, at: int, mongodb: str, folder: Path, on: Stage
         pull = await on.github.open_pull_request(on.shop, "typo-in-total", author=on.alice)
         run = await it.concluded(pull.head_sha)
         await it.idle()
-        told = f"{fault} at {at}: {faults.calls[at - 1 : at]}: {run.history}"
+        reasons = [kept.reason async for kept in it.it.inbox.listing(ItemState.DONE, 20)]
+        told = f"{fault} at {at}: {faults.calls[at - 1 : at]}: {run.history} {reasons}"
         assert run.conclusion == "failure", told
         assert len(it.runs(pull.head_sha)) == 1, told
         assert await it.dead() == [], told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -84,18 +84,18 @@ class Database:
                     "Drop that index (or the records that it names twice), then start again.",
                 ) from None
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
-        """All or nothing, with majority. Raises TryAgain where it did not come about."""
+    async def transaction(self, work: Callable[[Session], Coroutine[Any, Any, None]]) -> None:
+        """All or nothing, with majority; ``work`` is done again where it met another writer.
+
+        Raises TryAgain where it did not come about.
+        """
         with passing_faults():
-            async with (
-                await self.client.start_session() as session,
-                session.start_transaction(
+            async with await self.client.start_session() as session:
+                await session.with_transaction(
+                    work,
                     read_concern=ReadConcern("snapshot"),
                     write_concern=WriteConcern("majority", wtimeout=WRITE_MILLISECONDS),
-                ),
-            ):
-                yield session
+                )
 
     async def changes(
         self, name: str, pipeline: Sequence[Mapping[str, Any]]

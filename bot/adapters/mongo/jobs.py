@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.errors import DuplicateKeyError
 
 from bot.adapters.mongo.codec import Document, from_document, to_document
-from bot.adapters.mongo.database import Database, passing_faults
+from bot.adapters.mongo.database import Database, Session, passing_faults
 from bot.adapters.mongo.inbox import MongoInbox
 from bot.adapters.mongo.leases import Leases
 from bot.ports.inbox import Item, LeaseLost
@@ -82,13 +82,16 @@ class MongoJobs(Jobs):
 
     async def end(self, claim: JobClaim, result: Mapping[str, Any], event: Item) -> None:
         ended = {"state": "ended", "result": to_document(result), "forget_at": self._forget_at()}
-        async with self._database.transaction() as session:
+
+        async def both(session: Session) -> None:
             done = await self._jobs.update_one(
                 self._leases.guard(claim.job.id, claim.token), {"$set": ended}, session=session
             )
             if not done.matched_count:
                 raise LeaseLost(claim.job.id)
             await self._inbox.add_within(session, event)
+
+        await self._database.transaction(both)
 
     async def hand_back(self, claim: JobClaim) -> None:
         await self._leases.write(claim.job.id, claim.token, {"$set": {"state": "queued"}})
