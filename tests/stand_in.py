@@ -40,13 +40,16 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, private: bool = False) -> AsyncIterator[Stage]:
-    """A stand-in that serves while the block lasts."""
+async def stage(
+    folder: Path, *, private: bool = False, git_folder: Path | None = None
+) -> AsyncIterator[Stage]:
+    """A stand-in that serves while the block lasts, with the sample or another repository."""
     async with StandInGitHub() as github:
-        folder.mkdir(parents=True, exist_ok=True)
-        sample = await build_repository(folder)
+        if git_folder is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            git_folder = (await build_repository(folder)).path / ".git"
         installation = github.install("octo")
-        shop = github.add_repository(installation, "shop", sample.path / ".git", private=private)
+        shop = github.add_repository(installation, "shop", git_folder, private=private)
         alice, mallory = github.state.user("alice"), github.state.user("mallory")
         shop.permissions["alice"] = "write"
         yield Stage(github, shop, alice, mallory)
