@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from assembly import letters, serving
+from assembly import demonstrated, letters, serving
 from bot.adapters.clock import SystemClock
 from bot.adapters.git.remote import Authorization
 from bot.adapters.git.source import GitSource
@@ -22,7 +22,6 @@ from bot.log import configure, get_logger
 from bot.ports.sandbox import SandboxUnavailable
 from bot.services.validation_pipeline import ValidationPipeline
 from bot.settings import Settings, SettingsError
-from demo.repository import build_repository
 from sandbox.boxes import BoxSandbox
 from sandbox.closed import own_addresses
 from sandbox.docker import DockerEngine
@@ -157,7 +156,7 @@ def main() -> None:
         letters=lambda: letters(settings, renderer),
         secret=settings.secret,
         maximum_timeout_minutes=settings.validation_timeout_minutes,
-        demo_repository=build_repository,
+        demo=lambda folder: demonstrated(settings, renderer, bench, folder),
     )
     try:
         make_application(wiring)()

@@ -41,7 +41,8 @@ _ENVIRONMENT = {
 class SampleBranch:
     """A branch, and what a validation of it must find.
 
-    ``expected_stage`` is the stage that ends the validation, None where all of them pass.
+    ``expected_stage`` is the stage that ends the validation, None where all of them pass;
+    ``expected_place`` the file and line at fault (``src/list.ts:35``), empty where none is.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SampleBranch:
     expected_verdict: Verdict
     expected_stage: Stage | None
     title: str
+    expected_place: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class _Change:
     at: str
     verdict: Verdict = Verdict.PASSED
     stage: Stage | None = None
+    place: str = ""
 
 
 _FIRST = _Change(MAIN, "Write down what to buy and what it costs", "2026-01-05T09:00:00+00:00")
@@ -79,6 +82,7 @@ _LATER = (
         "2026-01-05T11:00:00+00:00",
         Verdict.FAILED,
         Stage.BUILD,
+        "src/list.ts:35",
     ),
 )
 
@@ -113,7 +117,9 @@ async def _commit(folder: Path, change: _Change) -> SampleBranch:
     await _git(folder, "add", "--all")
     await _git(folder, "commit", f"--message={change.title}", at=change.at)
     sha = await _git(folder, "rev-parse", "--verify", "HEAD")
-    return SampleBranch(change.branch, sha, change.verdict, change.stage, change.title)
+    return SampleBranch(
+        change.branch, sha, change.verdict, change.stage, change.title, change.place
+    )
 
 
 async def _git(folder: Path, *arguments: str, at: str = "") -> str:

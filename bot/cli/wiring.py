@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.domain.effects import Decision
 from bot.domain.events import Ignored
@@ -36,15 +36,56 @@ class DemoBranch(Protocol):
     @property
     def expected_stage(self) -> Stage | None: ...
 
+    @property
+    def expected_place(self) -> str: ...
 
-class DemoRepository(Protocol):
-    """The demo's repository."""
+
+class DemoCheck(Protocol):
+    """A check run as the demo's GitHub shows it; ``history`` are the states it went through."""
 
     @property
-    def path(self) -> Path: ...
+    def status(self) -> str: ...
+
+    @property
+    def conclusion(self) -> str | None: ...
+
+    @property
+    def title(self) -> str | None: ...
+
+    @property
+    def summary(self) -> str | None: ...
+
+    @property
+    def text(self) -> str | None: ...
+
+    @property
+    def details_url(self) -> str: ...
+
+    @property
+    def history(self) -> Sequence[str]: ...
+
+    @property
+    def annotations(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+class DemoStage(Protocol):
+    """A GitHub of one's own with the bot at work on it."""
+
+    @property
+    def path(self) -> Path:
+        """Where the sample's git repository is."""
 
     @property
     def branches(self) -> tuple[DemoBranch, ...]: ...
+
+    async def open_pull_request(self, branch: DemoBranch) -> int:
+        """Open a pull request and deliver its signed webhook; gives the door's HTTP status."""
+
+    def checks(self, sha: str) -> Sequence[DemoCheck]:
+        """The check runs of a commit."""
+
+    async def page(self, url: str) -> str:
+        """What the bot shows at an address of its own."""
 
 
 @dataclass(frozen=True)
@@ -95,4 +136,4 @@ class Wiring:
     maximum_timeout_minutes: int
     serve: Callable[[str], AbstractAsyncContextManager[Running]]
     letters: Callable[[], AbstractAsyncContextManager[Letters]]
-    demo_repository: Callable[[Path], Awaitable[DemoRepository]]
+    demo: Callable[[Path], AbstractAsyncContextManager[DemoStage]]
