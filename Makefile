@@ -38,8 +38,9 @@ static:
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 
-run: ## the bot (its door for webhooks is not built yet: says so)
-	@echo "make run: \`serve\` comes with the webhooks; until then: make demo, or .venv/bin/python app.py validate" >&2; exit 2
+run: ## the bot: web and worker in one process (needs the App's credentials; `make demo` needs none)
+	@.ci/setup demo
+	@$(PYTHON) app.py serve
 
 fmt: ## format, and mend what the linter can mend by itself
 	@.ci/setup check

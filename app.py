@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from assembly import demonstrated, letters, serving
+from assembly import demonstrated, examined, letters, serving
 from bot.adapters.clock import SystemClock
 from bot.adapters.git.remote import Authorization
 from bot.adapters.git.source import GitSource
@@ -153,6 +153,7 @@ def main() -> None:
         workbench=lambda say: workbench(settings, say),
         renderer=renderer,
         serve=lambda role: serving(settings, renderer, bench, role),
+        examined=lambda: examined(settings),
         letters=lambda: letters(settings, renderer),
         secret=settings.secret,
         maximum_timeout_minutes=settings.validation_timeout_minutes,

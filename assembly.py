@@ -20,9 +20,11 @@ from aiohttp import web
 from bot.adapters.clock import SystemClock
 from bot.adapters.git.remote import Authorization
 from bot.adapters.github.app import GitHubApp
+from bot.adapters.github.examination import Examination
 from bot.adapters.github.pacing import SharedPace
 from bot.adapters.github.tokens import AppCredentials
 from bot.adapters.mongo.artifacts import GridFSArtifacts
+from bot.adapters.mongo.binary import find_mongod
 from bot.adapters.mongo.database import Database, connect
 from bot.adapters.mongo.embedded import EmbeddedMongo
 from bot.adapters.mongo.inbox import MongoInbox
@@ -35,14 +37,14 @@ from bot.adapters.mongo.records import (
 )
 from bot.cli.wiring import DemoBranch, Letters, Running, Workbench
 from bot.domain.plan import Limits
-from bot.domain.problems import UserProblem
+from bot.domain.problems import TryAgain, UserProblem
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.webhooks import Own
 from bot.log import get_logger
 from bot.ports.clock import Clock
 from bot.ports.handlers import Configuration, Needs
 from bot.ports.renderer import Renderer
-from bot.ports.sandbox import SandboxUnavailable
+from bot.ports.sandbox import Examined, SandboxUnavailable
 from bot.services.check_runs import CheckRuns
 from bot.services.configurations import Configurations
 from bot.services.links import ReportLinks
@@ -334,6 +336,47 @@ async def letters(settings: Settings, renderer: Renderer) -> AsyncIterator[Lette
     async with house(settings, renderer) as it:
         worker, _ = worker_of(it)
         yield Letters(it.inbox, worker.rehearse)
+
+
+async def examined(settings: Settings) -> AsyncIterator[Examined]:
+    """What ``doctor`` shows of the service: its database and its App."""
+    clock = SystemClock()
+    yield await _database_examined(settings, clock)
+    missing = settings.missing_for_serve()
+    if settings.github_app_id is None and not settings.github_private_key:
+        detail = "not set up (`validate` and `demo` need none; `serve` does)"
+        yield Examined("GitHub App", ok=True, detail=detail)
+        return
+    for fault in missing:
+        name, _, meaning = fault.partition(": ")
+        yield Examined(name, ok=False, detail="", mend=f"Set it: {meaning}.")
+    if settings.github_app_id is None or not settings.github_private_key:
+        return
+    credentials = AppCredentials(settings.github_app_id, settings.github_private_key)
+    door = f"{settings.public_url}/webhooks/github" if settings.public_url else ""
+    async with aiohttp.ClientSession() as session:
+        look = Examination(session, credentials, clock, settings.github_api_url, door)
+        async for it in look.run():
+            yield it
+
+
+async def _database_examined(settings: Settings, clock: Clock) -> Examined:
+    if not settings.mongodb_uri:
+        try:
+            program = find_mongod(settings.home)
+        except UserProblem as problem:
+            return Examined("MongoDB", ok=False, detail=problem.message, mend=problem.mend)
+        return Examined("MongoDB", ok=True, detail=f"embedded, {program.name} on demand")
+    try:
+        async with connect(settings.mongodb_uri, settings.mongodb_database, clock) as database:
+            await database.ping()
+            await database.ensure_indexes()
+    except (TryAgain, UserProblem) as fault:
+        mend = "Is MONGODB_URI right, and is it a replica set (one member will do)?"
+        return Examined("MongoDB", ok=False, detail=str(fault)[:300], mend=mend)
+    return Examined(
+        "MongoDB", ok=True, detail=f"database {settings.mongodb_database}, indexes made"
+    )
 
 
 # ── the demo ─────────────────────────────────────────────────────────────────────────────────

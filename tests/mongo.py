@@ -9,7 +9,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -72,16 +72,17 @@ class ReplicaSet:
         self._members: list[subprocess.Popen[bytes]] = []
         self.uri = ""
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Start the members, and wait for a primary."""
         ports = [_free_port() for _ in range(3)]
         for number, port in enumerate(ports):
             self._members.append(self._start(self._folder / str(number), port))
         hosts = [f"127.0.0.1:{port}" for port in ports]
+        for host in hosts:
+            with _direct(host) as member:
+                member.admin.command("ping")
         members = [{"_id": number, "host": host} for number, host in enumerate(hosts)]
-        first: MongoClient[dict[str, Any]] = MongoClient(
-            hosts[0], directConnection=True, serverSelectionTimeoutMS=START_MILLISECONDS
-        )
-        with first as client:
+        with _direct(hosts[0]) as client:
             settings = {"electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 500}
             client.admin.command(
                 "replSetInitiate", {"_id": "three", "members": members, "settings": settings}
@@ -89,9 +90,9 @@ class ReplicaSet:
         self.uri = f"mongodb://{','.join(hosts)}/?replicaSet=three"
         with self._client() as client:
             client.admin.command("ping")
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Kill the members."""
         for member in self._members:
             member.kill()
             member.wait()
@@ -117,6 +118,10 @@ class ReplicaSet:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+
+def _direct(host: str) -> MongoClient[dict[str, Any]]:
+    return MongoClient(host, directConnection=True, serverSelectionTimeoutMS=START_MILLISECONDS)
 
 
 def _free_port() -> int:

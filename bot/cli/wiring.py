@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from bot.domain.plan import Stage
 from bot.domain.validations import Verdict
 from bot.ports.inbox import Inbox, Kept
 from bot.ports.renderer import Renderer
-from bot.ports.sandbox import Sandbox
+from bot.ports.sandbox import Examined, Sandbox
 from bot.services.validation_pipeline import ValidationPipeline
 
 
@@ -135,5 +135,6 @@ class Wiring:
     secret: Callable[[str], str | None]
     maximum_timeout_minutes: int
     serve: Callable[[str], AbstractAsyncContextManager[Running]]
+    examined: Callable[[], AsyncIterator[Examined]]
     letters: Callable[[], AbstractAsyncContextManager[Letters]]
     demo: Callable[[Path], AbstractAsyncContextManager[DemoStage]]

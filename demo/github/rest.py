@@ -36,6 +36,7 @@ class Rest:
         router.add_get("/app/installations", self._installations)
         router.add_get("/app/installations/{id}", self._installation)
         router.add_post("/app/installations/{id}/access_tokens", self._mint)
+        router.add_get("/app/hook/config", self._hook)
         router.add_get("/app/hook/deliveries", self._deliveries)
         router.add_post("/app/hook/deliveries/{id}/attempts", self._attempt)
         router.add_get("/installation/repositories", self._repositories)
@@ -78,6 +79,12 @@ class Rest:
         return answer(
             request, access.mint(self._state, found.id, told.get("repository_ids")), status=201
         )
+
+    async def _hook(self, request: web.Request) -> web.Response:
+        access.as_app(self._state, request)
+        url = self._state.hook_url
+        found = {"url": url, "content_type": "json", "insecure_ssl": "0", "secret": "********"}
+        return answer(request, found)
 
     async def _deliveries(self, request: web.Request) -> web.Response:
         access.as_app(self._state, request)

@@ -69,7 +69,6 @@ class StandInGitHub:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         self.secret = secrets.token_hex(20)
-        self.hook_url = ""
         self.url = ""
         self.faults = Faults()
         self.look_on: Callable[[Exchange], None] = lambda _exchange: None
@@ -79,6 +78,15 @@ class StandInGitHub:
         self._objects = Objects(self.state, "")
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def hook_url(self) -> str:
+        """Where webhooks go, empty for nowhere."""
+        return self.state.hook_url
+
+    @hook_url.setter
+    def hook_url(self, url: str) -> None:
+        self.state.hook_url = url
 
     async def __aenter__(self) -> Self:
         application = web.Application(middlewares=[self._around], client_max_size=LARGEST_BODY)
@@ -191,15 +199,15 @@ class StandInGitHub:
         silent: bool = False,
     ) -> PullRequestState:
         """Open a pull request of a branch, and tell of it."""
-        taken = len(repository.pull_requests)
+        head_sha = await repository.commit(branch)
         pull = PullRequestState(
             id=next(self.state.ids),
-            number=taken + 1,
+            number=len(repository.pull_requests) + 1,
             title=title or branch,
             author=author,
             head_branch=branch,
             base_branch=repository.default_branch,
-            head_sha=await repository.commit(branch),
+            head_sha=head_sha,
             head_repository_id=(fork or repository).id,
             created_at=now(),
             updated_at=now(),

@@ -146,6 +146,7 @@ class State:
     app_id: int
     app_slug: str
     public_key: str
+    hook_url: str = ""
     users: dict[str, User] = field(default_factory=dict)
     installations: dict[int, InstallationState] = field(default_factory=dict)
     repositories: dict[int, RepositoryState] = field(default_factory=dict)

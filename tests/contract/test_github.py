@@ -97,6 +97,7 @@ async def test_every_exchange_is_one_that_github_could_have(
         if route.resource is not None and ".git" not in route.resource.canonical
     }
     assert {it for it in served if not it.startswith("HEAD")} - routes == {
+        "GET /app/hook/config",  # doctor asks
         "GET /repos/{owner}/{name}",  # by its name only where a redirect leads there
         "GET /app/installations/{id}",  # asked when minting fails
     }

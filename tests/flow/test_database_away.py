@@ -99,7 +99,9 @@ async def test_killed(moment: str, tmp_path: Path, docker_host: str | None) -> N
 @pytest.mark.parametrize("moment", MOMENTS)
 async def test_stepped_down(moment: str, tmp_path: Path, docker_host: str | None) -> None:
     git_folder = await asyncio.to_thread(small_repository, tmp_path / "repository")
-    with await asyncio.to_thread(ReplicaSet(tmp_path / "three").__enter__) as three:
+    three = ReplicaSet(tmp_path / "three")
+    await asyncio.to_thread(three.start)
+    try:
         async with (
             stage(tmp_path, git_folder=git_folder) as on,
             served(
@@ -118,6 +120,8 @@ async def test_stepped_down(moment: str, tmp_path: Path, docker_host: str | None
 
             assert await play(it, moment, step_down) == []
             await asyncio.gather(*stepping)
+    finally:
+        await asyncio.to_thread(three.stop)
 
 
 async def test_ready_tells_of_it(tmp_path: Path, docker_host: str | None) -> None:

@@ -183,6 +183,7 @@ async def test_two_pull_requests_of_one_commit_share_its_check(at: Bot) -> None:
     at.boxes.during = release.wait  # type: ignore[assignment]  # as above
     one, two = await asyncio.gather(opened(at), opened(at))
     await until(lambda: at.boxes.running == 1)
+    await at.idle_inbox()
     await at.on.github.close(at.on.shop, one, sender=at.on.alice)
     await at.idle_inbox()
     release.set()
