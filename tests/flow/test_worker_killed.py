@@ -39,7 +39,7 @@ def written(collection: str, *fields: str, **values: object) -> Callable[[Change
 WRITES: Mapping[str, Callable[[Change], bool]] = {
     "the delivery is recorded": written("inbox", name="pull_request"),
     "claimed": written("inbox", state="leased"),
-    "the decision is stored": written("inbox", "progress.validate_pull_request.decision"),
+    "the decision is stored": written("inbox", "progress.validate_pull_request"),
     "the record is made": written("validation_pipelines", status="requested"),
     "the first effect is settled": written("inbox", "progress.validate_pull_request.outcomes.0"),
     "a check run is intended": written("validation_pipelines", "check_intended_by"),
@@ -56,7 +56,7 @@ WRITES: Mapping[str, Callable[[Change], bool]] = {
     "the report is kept": written("artifacts.files"),
     "the job is ended": written("jobs", state="ended"),
     "its event is claimed": written("inbox", "lease_until", state="leased", token=1),
-    "the end is decided": written("inbox", "progress.conclude_validation.decision"),
+    "the end is decided": written("inbox", "progress.conclude_validation"),
     "the record is concluded": written("validation_pipelines", ended=True),
     "the end is settled": written("inbox", "progress.conclude_validation.outcomes.0"),
     "GitHub knows the end": written("validation_pipelines", check_concluded=True),
