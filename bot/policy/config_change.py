@@ -24,7 +24,7 @@ def changes(in_force: ParsedConfig, proposed: ParsedConfig) -> tuple[str, ...]:
     where = proposed.path or in_force.path
     said = [
         f"This change of `{where}` counts once it is on the default branch. "
-        + (f"It has {len(problems)} faults." if problems else "It is valid.")
+        + _validity(len(problems))
     ]
     said += [f"`{where}` {problem}" for problem in problems[:MOST_CHANGES]]
     said += [
@@ -55,3 +55,9 @@ def _shown(value: Any) -> str:
         return "nothing"
     text = str(value).replace("`", "'")
     return f"`{text[:LONGEST_VALUE]}{'…' if len(text) > LONGEST_VALUE else ''}`"
+
+
+def _validity(faults: int) -> str:
+    if not faults:
+        return "It is valid."
+    return "It has 1 fault." if faults == 1 else f"It has {faults} faults."

@@ -27,6 +27,9 @@ MOMENTS = {
     "while it is concluded": "completed",
 }
 
+QUICK = {"while it runs", "while it is concluded"}
+PLAYED = [it if it in QUICK else pytest.param(it, marks=pytest.mark.long) for it in MOMENTS]
+
 
 async def play(it: Served, moment: str, strike: Callable[[], None]) -> list[str]:
     """Open a pull request and strike once, at a moment; gives what was wrong."""
@@ -81,7 +84,7 @@ async def taken(it: Served) -> None:
     raise AssertionError("the delivery was never taken")
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", PLAYED)
 async def test_killed(moment: str, tmp_path: Path, docker_host: str | None) -> None:
     git_folder = await asyncio.to_thread(small_repository, tmp_path / "repository")
     async with (
@@ -96,7 +99,7 @@ async def test_killed(moment: str, tmp_path: Path, docker_host: str | None) -> N
         assert await play(it, moment, kill) == []
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("moment", PLAYED)
 async def test_stepped_down(moment: str, tmp_path: Path, docker_host: str | None) -> None:
     git_folder = await asyncio.to_thread(small_repository, tmp_path / "repository")
     three = ReplicaSet(tmp_path / "three")

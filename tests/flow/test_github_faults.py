@@ -13,11 +13,17 @@ from tests.flow.rig import bot
 from tests.stand_in import Stage, stage
 
 pytestmark = pytest.mark.database
+QUICK = {Fault.UNAUTHORIZED, Fault.SECONDARY_LIMIT, Fault.LOST_ANSWER}
+PLAYED = [it if it in QUICK else pytest.param(it, marks=pytest.mark.long) for it in Fault]
 CALLS = range(1, 15)
 """The scenario makes so many; the last ones only where progress is slow enough to be told."""
 
 
-@pytest.mark.parametrize("fault", list(Fault), ids=str)
+@pytest.mark.parametrize(
+    "fault",
+    [it if it in QUICK else pytest.param(it, marks=pytest.mark.long) for it in Fault],
+    ids=str,
+)
 async def test_one_call_fails(
     fault: Fault, mongodb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
