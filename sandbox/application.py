@@ -24,6 +24,8 @@ START_SECONDS = 3.0
 REQUEST_SECONDS = 10.0
 STABILITY_SECONDS = 15.0
 STABILITY_PATIENCE = 2.0
+GONE_SECONDS = 1.0
+"""How long the end of a box that is gone may take to be heard of."""
 """How long a bad answer is asked for again at the end, in seconds."""
 ENGINE_RESOLVER = "127.0.0.11"
 """Where the engine's own name server listens in a box that was on a network."""
@@ -91,6 +93,8 @@ class Application:
         mine = [it for it in listeners if it["port"] == health.port]
         others = sorted({it["port"] for it in listeners if it["port"] != health.port})
         if not any(it["loopback"] or it["all_interfaces"] for it in mine):
+            if ended := await self._ended_meanwhile(Stage.PORTS, started):
+                return ended
             reason = f"nothing listens on 127.0.0.1:{health.port} any more"
             return self._bad(Stage.PORTS, started, Cause.PORT_CLOSED, reason)
         where = "all interfaces" if any(it["all_interfaces"] for it in mine) else "127.0.0.1"
@@ -167,6 +171,14 @@ class Application:
     async def _check_end(self, running: Running) -> None:
         if running.ended.done() and not self.runner.guard.tripped.done():
             await self.runner.check_end(running.ended)
+
+    async def _ended_meanwhile(self, stage: Stage, started: float) -> StageResult | None:
+        """As ``_ended``, where the application is gone already and nobody has been told why."""
+        assert self.running is not None
+        told: set[asyncio.Future[Any]] = {self.running.ended, self.runner.guard.tripped}
+        await asyncio.wait(told, timeout=GONE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        await self._check_end(self.running)
+        return self._ended(stage, started)
 
     def _ended(self, stage: Stage, started: float) -> StageResult | None:
         """The stage's result where the application has failed or a limit was passed."""
