@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from bot.domain.events import (
     CheckActionRequested,
@@ -274,6 +275,6 @@ HEARD: Final = frozenset(_PARSERS)
 def loads(body: bytes) -> Any:
     """The JSON of a body. Raises MalformedPayload, for whatever is no JSON."""
     try:
-        return json.loads(body)
+        return from_json(body, cache_strings="keys")
     except (ValueError, RecursionError) as fault:
         raise MalformedPayload(f"no JSON: {fault}") from None

@@ -22,7 +22,7 @@ PATIENCE = 240.0
 CONFIGURED = """
 deployment:
   install_command: sleep 1
-  build_command: sleep 1; echo no such thing; exit 3
+  build_command: sleep 4; echo no such thing; exit 3
 web_evaluation: {enabled: false}
 """
 """What needs nothing of a registry, and fails."""

@@ -41,7 +41,7 @@ WRITES: Mapping[str, Callable[[Change], bool]] = {
     "claimed": written("inbox", state="leased"),
     "the decision is stored": written("inbox", "progress.validate_pull_request"),
     "the record is made": written("validation_pipelines", status="requested"),
-    "the first effect is settled": written("inbox", "progress.validate_pull_request.outcomes.0"),
+    "the first effect is settled": written("inbox", "progress.validate_pull_request.outcomes"),
     "a check run is intended": written("validation_pipelines", "check_intended_by"),
     "the check run is known": written("validation_pipelines", "check_run_id"),
     "the record knows its job": written("validation_pipelines", "job_id"),
@@ -58,7 +58,7 @@ WRITES: Mapping[str, Callable[[Change], bool]] = {
     "its event is claimed": written("inbox", "lease_until", state="leased", token=1),
     "the end is decided": written("inbox", "progress.conclude_validation"),
     "the record is concluded": written("validation_pipelines", ended=True),
-    "the end is settled": written("inbox", "progress.conclude_validation.outcomes.0"),
+    "the end is settled": written("inbox", "progress.conclude_validation.outcomes"),
     "GitHub knows the end": written("validation_pipelines", check_concluded=True),
 }
 CALLS: Mapping[str, tuple[str, str, Fault | None]] = {
@@ -103,7 +103,7 @@ async def what_is_wrong(it: Served, head_sha: str) -> list[str]:
     return [told for told, well in checks.items() if not well]
 
 
-SAID = "sleep 1; echo no such thing; exit 3 exited with 3"
+SAID = "sleep 4; echo no such thing; exit 3 exited with 3"
 
 
 @asynccontextmanager

@@ -6,11 +6,11 @@ Bodies are kept compressed; one that is too large for a document lies in GridFS,
 from __future__ import annotations
 
 import contextlib
-import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import zstandard
 from bson import Binary
 from gridfs.errors import FileExists, NoFile
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -30,6 +30,7 @@ from bot.ports.inbox import (
     Progress,
 )
 
+PACKED_LEVEL = 1
 LARGEST_INLINE = 12 * 1024 * 1024
 LARGEST_BODY = 32 * 1024 * 1024
 DUPLICATE = 11000
@@ -45,6 +46,7 @@ class MongoInbox(Inbox):
         self._items = database.collection("inbox")
         self._bodies = database.bucket("inbox_bodies")
         self._retention = retention
+        self._packer = zstandard.ZstdCompressor(PACKED_LEVEL)
         self._reclaimed_at: datetime | None = None
         self._leases = Leases(
             self._items,
@@ -188,7 +190,7 @@ class MongoInbox(Inbox):
         return bool(done.modified_count)
 
     async def _document(self, item: Item) -> Document:
-        packed = zlib.compress(item.body, 1)
+        packed = self._packer.compress(item.body)
         document: Document = {
             "_id": item.id,
             "name": item.name,
@@ -221,11 +223,12 @@ class MongoInbox(Inbox):
                     stream = await self._bodies.open_download_stream(document["_id"])
                     packed = await stream.read()
                 except NoFile:
-                    packed = zlib.compress(b"null")
+                    packed = zstandard.compress(b"null")
+        body = zstandard.ZstdDecompressor().decompress(packed, max_output_size=LARGEST_BODY)
         return Item(
             id=document["_id"],
             name=document["name"],
-            body=zlib.decompressobj().decompress(packed, LARGEST_BODY),
+            body=body,
             key=document["key"],
             repository_id=document["repository_id"],
             received_at=document["received_at"],
