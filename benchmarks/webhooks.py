@@ -40,11 +40,12 @@ SECONDS = 8
 CONNECTIONS = 32
 CLOCK = SystemClock()
 REMARK = """\
-Medians of {rounds} rounds, each side in turn; wrk with {connections} connections for {seconds} s a
-round on the same two cores, a real `pull_request` payload of {size} kB, each delivery with a GUID of
-its own. Ours answers when a `mongod` on this machine has the delivery journaled; Probot answers
-when it has called an empty handler, and keeps nothing. Every answer was 2xx, and every delivery of
-ours was found in the inbox. Reach: ≥ 1 of the rate with one process, ≤ 0.5 of the p99."""
+Medians of {rounds} rounds, each side in turn; wrk with {connections} connections for {seconds}
+s a round on the same two cores, a real `pull_request` payload of {size} kB, each delivery with
+a GUID of its own. Ours answers when a `mongod` on this machine has the delivery journaled;
+Probot answers when it has called an empty handler, and keeps nothing. Every answer was 2xx, and
+every delivery of ours was found in the inbox. Reach: ≥ 1 of the rate with one process, ≤ 0.5 of
+the p99."""
 
 
 @dataclass(frozen=True)
