@@ -22,9 +22,9 @@ CLOCK = SystemClock()
 REACH = 0.1
 REMARK = """\
 {rounds} pull requests, one after the other; `serve` as two processes, `mongod` and the stand-in
-for GitHub on the same machine. The time is from sending the webhook to the stand-in having made
-the check run; of it, GitHub's own time is what the stand-in took for the calls before that.
-Reach: under 100 ms beside GitHub's own time.{missed}"""
+for GitHub on the same machine. The time is from sending the webhook until the check run is
+asked for, what GitHub took for the calls before that included. Reach: under 100 ms, and
+GitHub's own time.{missed}"""
 
 
 async def main() -> int:
