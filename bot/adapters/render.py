@@ -79,7 +79,7 @@ class TemplateRenderer:
         template = self._html.get_template("pages/validation.html.j2")
         return template.render(
             title=one_line(shown.title),
-            reason=one_line(record.reason or "Its report stands here when it is through."),
+            reason=one_line(_below(shown.title, record)),
             facts=f"{order.repository.full_name} · commit {order.head_sha[:12]}",
             code=record.verdict.value if record.verdict else "",
             ended=record.ended,
@@ -102,6 +102,13 @@ class TemplateRenderer:
         template = self._text.get_template("terminal/report.txt.j2")
         text = _tidy(template.render(report=view(result, title)))
         return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def _below(title: str, record: ValidationRecord) -> str:
+    """What a page without a report says below its title."""
+    if not record.ended:
+        return record.reason or "Its report stands here when it is through."
+    return "Nothing was run." if record.reason in title else record.reason
 
 
 def _environment(

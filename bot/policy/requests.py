@@ -27,7 +27,7 @@ from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import FailureClass, ValidationStatus, Verdict
 from bot.policy.paths import all_match
 
-TRUSTED = "a fork's commit waits for trust: whoever may write here can re-run this check to run it"
+TRUSTED = "it comes from a fork; whoever may write here lets it run by re-running this check"
 NEVER = "forks are not validated here (`run_on.forks: never`)"
 DRAFT = "a draft waits until it is ready for review (`run_on.drafts: false`)"
 IGNORED = "only paths of `run_on.paths_ignore` changed"

@@ -100,14 +100,14 @@ class ValidationRequests:
 
     async def decline(self, effect: DeclineValidation) -> str:
         """Conclude without running anything."""
-        title = effect.reason[:1].upper() + effect.reason[1:]
+        untrusted = effect.failure_class is FailureClass.UNTRUSTED_FORK
         return await self._end(
             effect.validation_id,
             {
                 "status": ValidationStatus.COMPLETED,
                 "verdict": Verdict.NEUTRAL,
                 "failure_class": effect.failure_class,
-                "title": f"Not run: {effect.reason}" if effect.failure_class is None else title,
+                "title": f"{'Waits for trust' if untrusted else 'Not run'}: {effect.reason}",
                 "reason": effect.reason,
             },
         )

@@ -30,6 +30,13 @@ from tests.stand_in import Stage, adapter, stage
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
+class Hasty(SystemClock):
+    """A clock that tells the time, and does not wait for it."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 20)
+
+
 @pytest.fixture
 async def on(tmp_path: Path) -> AsyncIterator[Stage]:
     async with stage(tmp_path) as it:
@@ -38,7 +45,7 @@ async def on(tmp_path: Path) -> AsyncIterator[Stage]:
 
 @pytest.fixture
 async def github(on: Stage) -> AsyncIterator[GitHubApp]:
-    async with adapter(on.github) as it:
+    async with adapter(on.github, Hasty()) as it:
         yield it
 
 

@@ -244,7 +244,7 @@ async def test_a_strangers_fork_waits_for_trust(at: Bot, fork: object) -> None:
     )
     run = await at.concluded(pull.head_sha)
     assert run.conclusion == "action_required"
-    assert (run.title or "").startswith("A fork's commit waits for trust")
+    assert (run.title or "").startswith("Waits for trust: it comes from a fork")
     assert [it["identifier"] for it in run.actions] == ["trust"]
     assert at.boxes.ran == []
     await on.github.ask_again(on.shop, run, sender=on.mallory)

@@ -91,7 +91,7 @@ def left(record: ValidationRecord, reason: str) -> tuple[Effect, ...]:
 JOINED = (RecordValidation("known", ORDER), PublishCheck("known"))
 NEWER = f"a newer commit was pushed: {HEAD[:12]}"
 WAITS = "a draft waits until it is ready for review (`run_on.drafts: false`)"
-TRUST = "a fork's commit waits for trust: whoever may write here can re-run this check to run it"
+TRUST = "it comes from a fork; whoever may write here lets it run by re-running this check"
 NEVER = "forks are not validated here (`run_on.forks: never`)"
 IGNORED = "only paths of `run_on.paths_ignore` changed"
 ANOTHER = {"attempt": 2}
