@@ -65,17 +65,18 @@ class RepositoryState:
         """``owner/name``."""
         return f"{self.owner.login}/{self.name}"
 
-    async def git(self, *words: str) -> bytes:
-        """What a git command prints. Raises LookupError where it fails."""
+    async def git(self, *words: str, sent: bytes = b"") -> bytes:
+        """What a git command prints, given this. Raises LookupError where it fails."""
         process = await asyncio.create_subprocess_exec(
             *("git", f"--git-dir={self.folder}", *words),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env={"PATH": os.defpath, "HOME": "/", "GIT_CONFIG_NOSYSTEM": "1"},
         )
         try:
             async with asyncio.timeout(GIT_SECONDS):
-                said, _ = await process.communicate()
+                said, _ = await process.communicate(sent)
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.ports.sandbox import SandboxUnavailable
 from demo.github.state import PullRequestState
 from tests.flow.rig import Bot, bot, until
+from tests.flow.scripted import nothing
 from tests.stand_in import Stage, stage
 
 pytestmark = pytest.mark.database
@@ -348,3 +350,57 @@ async def test_an_uninstalled_app_ends_quietly(at: Bot) -> None:
     project = await at.it.projects.of_repository(on.shop.id)
     assert project is not None
     assert (project.status, project.reason) == ("removed", "the App was uninstalled")
+
+
+# ── the machine's own faults ─────────────────────────────────────────────────────────────────
+
+
+async def test_a_fault_of_the_machine_is_tried_again(at: Bot) -> None:
+    faults = iter([True, True])
+
+    async def opening() -> None:
+        if next(faults, False):
+            raise SandboxUnavailable("the engine does not answer")
+
+    at.boxes.opening = opening
+    pull = await opened(at)
+    run = await at.concluded(pull.head_sha)
+    assert run.conclusion == "success"
+    assert "in_progress: Trying again (try 3)" in run.history
+    assert len(at.runs(pull.head_sha)) == 1
+
+
+async def test_a_fault_that_stays_is_never_told_as_the_authors(at: Bot) -> None:
+    async def opening() -> None:
+        raise SandboxUnavailable("the engine does not answer")
+
+    at.boxes.opening = opening
+    pull = await opened(at)
+    run = await at.concluded(pull.head_sha)
+    assert run.conclusion == "action_required"
+    assert (run.title or "").startswith("Could not run: ")
+    assert "not the change" in (run.text or "")
+    # Re-run, once the machine is mended.
+    at.boxes.opening = nothing
+    await at.on.github.ask_again(at.on.shop, run, sender=at.on.alice)
+    assert (await at.concluded(pull.head_sha, count=2)).conclusion == "success"
+
+
+async def test_a_change_of_the_configuration_is_told_and_does_not_count(at: Bot) -> None:
+    on = at.on
+    text = b"deployment: {bild_command: make}\n"
+    blob = (await on.shop.git("hash-object", "-w", "--stdin", sent=text)).decode().strip()
+    below = f"100644 blob {blob}\tcodegenapp.yml\n".encode()
+    folder = (await on.shop.git("mktree", sent=below)).decode().strip()
+    listed = (await on.shop.git("ls-tree", "main")).decode().splitlines()
+    kept = [line for line in listed if not line.endswith("\t.github")]
+    whole = "\n".join([*kept, f"040000 tree {folder}\t.github", ""]).encode()
+    made = (await on.shop.git("mktree", sent=whole)).decode().strip()
+    identity = ("-c", "user.name=n", "-c", "user.email=e@example.com")
+    said = await on.shop.git(*identity, "commit-tree", made, "-p", "main", "-m", "configure")
+    await on.shop.git("update-ref", "refs/heads/configure", said.decode().strip())
+    pull = await opened(at, "configure")
+    run = await at.concluded(pull.head_sha)
+    assert run.conclusion == "success", "the default branch's configuration decides"
+    assert "counts once it is on the default branch. It has 1 fault." in (run.text or "")
+    assert "bild_command" in (run.text or "")
