@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -226,3 +227,23 @@ def test_a_cut_report_fits_and_closes_what_it_opened(limit: int) -> None:
     assert (cut == whole) == (len(whole.encode()) <= limit)
     assert cut.count("<details>") == cut.count("</details>")
     assert len(re.findall(r"(?m)^```", cut)) % 2 == 0
+
+
+def test_a_check_keeps_to_githubs_bytes_on_a_character_boundary() -> None:
+    """65,535 bytes each, not characters; what is cut says where the rest is."""
+    long = "é🙂" * 400
+    sample = samples()["build"]
+    stages = tuple(
+        replace(stage, reason=f"{number} {long}") for number, stage in enumerate(sample.stages * 12)
+    )
+    notes = tuple(f"{number} {long}" for number in range(90))
+    large = replace(sample, stages=stages, notes=notes)
+    renderer = TemplateRenderer()
+    for text in (
+        renderer.check_summary(large, "https://x/validations/1"),
+        renderer.check_detail(large, "https://x/validations/1"),
+    ):
+        size = len(text.encode())
+        assert 60_000 < size <= 65_535
+        assert "\ufffd" not in text
+        assert text.endswith("[The whole report and log](https://x/validations/1)\n")
