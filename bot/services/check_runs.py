@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
+from weakref import WeakValueDictionary
 
 from bot.domain.check_runs import CheckView
 from bot.domain.problems import TryAgain
@@ -33,19 +33,17 @@ class CheckRuns:
         self._github = github
         self._details_url = details_url
         self._clock = clock
-        self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # A lock lives as long as somebody holds it or waits for it.
+        self._one_at_a_time: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def publish(self, validation_id: str, by: str) -> str:
         """Have the check run show the record as it is; makes it where there is none.
 
         ``by`` names who does it, such that a second try of the same one is known: an inbox key.
         """
-        async with self._one_at_a_time[validation_id]:
-            try:
-                return await self._publish(validation_id, by)
-            finally:
-                if not self._one_at_a_time[validation_id].locked():
-                    self._one_at_a_time.pop(validation_id, None)
+        lock = self._one_at_a_time.setdefault(validation_id, asyncio.Lock())
+        async with lock:
+            return await self._publish(validation_id, by)
 
     async def refresh(self, validation_id: str) -> None:
         """Show the record as it is where it has a check run already."""
