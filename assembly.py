@@ -404,10 +404,11 @@ class Demonstration:
     async def open_pull_request(self, branch: DemoBranch) -> int:
         """Open a pull request; gives what the door answered to its webhook."""
         author = self.github.state.user("alice")
-        await self.github.open_pull_request(
-            self.repository, branch.name, author=author, title=branch.title
+        pull = await self.github.open_pull_request(
+            self.repository, branch.name, author=author, title=branch.title, silent=True
         )
-        return self.github.state.deliveries[-1].status_code
+        delivery = await self.github.tell_of(self.repository, pull, "opened", author)
+        return delivery.status_code
 
     def checks(self, sha: str) -> list[CheckRunState]:
         """The check runs of a commit."""

@@ -38,6 +38,8 @@ PATIENCE = timedelta(minutes=2)
 """How long a record may stand still before somebody asks why."""
 MISSED_SINCE = timedelta(days=3)
 """As long as GitHub can deliver again."""
+UNDER_WAY = timedelta(minutes=1)
+"""GitHub waits ten seconds for an answer: what is younger may still get one."""
 MOST_REDELIVERED = 200
 
 log = get_logger()
@@ -101,10 +103,11 @@ class Repair:
 
     async def missed_deliveries(self) -> None:
         """Have GitHub deliver again what did not reach us."""
+        now = self.clock.now()
         delivered: set[str] = set()
         missed: dict[str, int] = {}
-        async for it in self.github.deliveries(self.clock.now() - MISSED_SINCE):
-            if it.delivered:
+        async for it in self.github.deliveries(now - MISSED_SINCE):
+            if it.delivered or it.delivered_at > now - UNDER_WAY:
                 delivered.add(it.guid)
             elif it.guid not in delivered:
                 missed.setdefault(it.guid, it.id)
