@@ -235,6 +235,13 @@ async def test_a_late_writer_is_known_by_its_token(inbox: MongoInbox, database: 
     await inbox.finish(heir, ItemState.DONE, "the heir's")
 
 
+async def test_what_its_holder_has_ended_is_not_lost(inbox: MongoInbox) -> None:
+    await inbox.add([item("one")])
+    claim = await claimed(inbox)
+    await inbox.finish(claim, ItemState.DONE, "")
+    assert await inbox.beat([claim]) == []
+
+
 async def test_a_beat_keeps_the_lease(inbox: MongoInbox, database: Database) -> None:
     await inbox.add([item("one")])
     claim = await claimed(inbox)

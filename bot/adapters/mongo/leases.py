@@ -82,10 +82,9 @@ class Leases:
                 ],
                 ordered=False,
             )
-            still = self._collection.find(
-                {"_id": {"$in": list(held)}, "state": self._held}, {"token": 1}
-            )
-            tokens = {it["_id"]: it["token"] async for it in still}
+            found = self._collection.find({"_id": {"$in": list(held)}}, {"token": 1})
+            tokens = {it["_id"]: it["token"] async for it in found}
+        # What its holder has ended meanwhile keeps its token, and is not lost.
         return {it for it, token in held.items() if tokens.get(it) != token}
 
     def guard(self, document_id: str, token: int) -> Document:
