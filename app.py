@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from assembly import demonstrated, examined, letters, serving
+from assembly.demonstration import demonstrated
+from assembly.serving import examined, letters, serving
 from bot.adapters.clock import SystemClock
 from bot.adapters.git.remote import Authorization
 from bot.adapters.git.source import GitSource

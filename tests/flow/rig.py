@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from assembly import House, doors, hands, house
+from assembly.doors import doors
+from assembly.hands import hands
+from assembly.house import House, house
 from bot.adapters.clock import SystemClock
 from bot.adapters.git.remote import Authorization
 from bot.adapters.git.source import GitSource

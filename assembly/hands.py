@@ -1,0 +1,146 @@
+"""Everything that a worker process runs."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from assembly.house import House
+from bot.adapters.git.remote import Authorization
+from bot.cli.wiring import Workbench
+from bot.domain.plan import Limits
+from bot.domain.validation_records import ValidationRecord
+from bot.domain.webhooks import Own
+from bot.log import get_logger
+from bot.ports.clock import Clock
+from bot.ports.handlers import Configuration, Needs
+from bot.ports.sandbox import SandboxUnavailable
+from bot.services.check_runs import CheckRuns
+from bot.services.configurations import Configurations
+from bot.services.projects import ProjectService
+from bot.services.validation_requests import VALIDATION, ValidationRequests
+from bot.work.apply import Hands
+from bot.work.dispatch import Dispatcher
+from bot.work.jobs import JobRunner, Work
+from bot.work.repair import Repair
+from bot.work.validation_job import ValidationJob
+from bot.work.worker import Worker
+from handlers import ROUTES
+from sandbox.engine import EngineGone
+
+SANDBOX_PAUSE_SECONDS = 15.0
+
+log = get_logger()
+
+Tasks = tuple[Callable[[], Awaitable[None]], ...]
+Bench = Callable[[Authorization], AbstractAsyncContextManager[Workbench]]
+"""Makes a sandbox and a pipeline whose git is let in by this."""
+
+
+def worker_of(it: House) -> tuple[Worker, CheckRuns]:
+    """The hands at the inbox."""
+    configurations = Configurations(it.github)
+    checks = CheckRuns(it.validations, it.github, it.links.to, it.clock)
+    needs = Needs(it.github, it.projects, it.validations, it.jobs, configurations.of, it.clock)
+    requests = ValidationRequests(it.validations, it.projects, it.jobs, it.audit, it.clock)
+    hands = Hands(
+        requests, checks, ProjectService(it.projects, it.audit, it.clock), it.inbox, it.clock
+    )
+    dispatcher = Dispatcher(ROUTES, needs, it.inbox, hands.apply, it.audit)
+
+    async def own() -> Own:
+        return Own(it.app_id, await it.github.own_login())
+
+    return Worker(it.inbox, dispatcher, own, owner(), it.clock), checks
+
+
+def owner() -> str:
+    """Whose leases these are: for people who look; the token is what counts."""
+    return f"{socket.gethostname()}/{uuid.uuid4().hex[:12]}"
+
+
+async def places_of(workbench: Workbench, most: int) -> int:
+    """How many validations run here at a time: what the machine can bear, at least one."""
+    limits = Limits()
+    try:
+        info = await workbench.info()
+    except EngineGone:
+        return 1
+    by_cores = int(info.cpus / limits.cpus)
+    by_memory = info.memory_bytes // (limits.memory_mb * 1024**2)
+    return max(1, min(most, by_cores, by_memory))
+
+
+def let_in(it: House) -> Authorization:
+    """Git's way into the repositories of our installations, by their clone addresses."""
+
+    async def authorization(url: str) -> str | None:
+        prefix = f"{it.settings.github_url}/"
+        if not url.startswith(prefix):
+            return None
+        name = url.removeprefix(prefix).removesuffix("/").removesuffix(".git")
+        project = await it.projects.named(name)
+        if project is None:
+            return None
+        token = await it.github.clone_token(project.repository)
+        return "Basic " + base64.b64encode(f"x-access-token:{token}".encode()).decode()
+
+    return authorization
+
+
+@asynccontextmanager
+async def hands(
+    it: House, bench: Bench
+) -> AsyncIterator[tuple[Callable[[], Awaitable[None]], ...]]:
+    """Everything that a worker process runs, until cancelled."""
+    worker, checks = worker_of(it)
+    configurations = Configurations(it.github)
+
+    async def configuration(record: ValidationRecord) -> Configuration:
+        return await configurations.of(record.order.repository)
+
+    def clone_url(record: ValidationRecord) -> str:
+        return f"{it.settings.github_url}/{record.order.repository.full_name}.git"
+
+    async with bench(let_in(it)) as workbench:
+        job = ValidationJob(
+            pipeline=workbench.pipeline,
+            validations=it.validations,
+            checks=checks,
+            chunks=it.chunks,
+            artifacts=it.artifacts,
+            renderer=it.renderer,
+            configuration=configuration,
+            clone_url=clone_url,
+            details_url=it.links.to,
+            maximum_timeout_minutes=it.settings.validation_timeout_minutes,
+            clock=it.clock,
+        )
+        kinds: Mapping[str, Work] = {VALIDATION: Work(job.do, job.lost)}
+        places = await places_of(workbench, it.settings.max_concurrent_validations)
+        runner = JobRunner(it.jobs, kinds, owner(), places, it.clock)
+        repair = Repair(
+            it.github, it.inbox, it.jobs, runner, it.validations, checks, it.forget, it.clock
+        )
+
+        async def validate() -> None:
+            await until_ready(workbench, it.clock)
+            await runner.run()
+
+        yield worker.run, validate, repair.run
+
+
+async def until_ready(workbench: Workbench, clock: Clock) -> None:
+    """Wait for boxes that are proven to be closed: nothing runs before. Jobs wait meanwhile."""
+    while True:
+        try:
+            await workbench.sandbox.ready()
+            await workbench.sandbox.sweep()
+        except SandboxUnavailable as fault:
+            log.warning("the sandbox is not ready", reason=str(fault))
+            await clock.sleep(SANDBOX_PAUSE_SECONDS)
+        else:
+            return

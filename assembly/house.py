@@ -1,0 +1,132 @@
+"""What web and worker have in common: database, GitHub, records, links."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+
+from bot.adapters.clock import SystemClock
+from bot.adapters.github.app import GitHubApp
+from bot.adapters.github.pacing import SharedPace
+from bot.adapters.github.tokens import AppCredentials
+from bot.adapters.mongo.artifacts import GridFSArtifacts
+from bot.adapters.mongo.database import Database, connect
+from bot.adapters.mongo.embedded import EmbeddedMongo
+from bot.adapters.mongo.inbox import MongoInbox
+from bot.adapters.mongo.jobs import MongoJobs
+from bot.adapters.mongo.records import (
+    MongoAuditLog,
+    MongoLogChunks,
+    MongoProjects,
+    MongoValidations,
+)
+from bot.domain.problems import UserProblem
+from bot.ports.clock import Clock
+from bot.ports.renderer import Renderer
+from bot.services.links import ReportLinks
+from bot.settings import Settings
+
+SECRET_KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class House:
+    """What web and worker have in common, over one database."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    inbox: MongoInbox
+    jobs: MongoJobs
+    projects: MongoProjects
+    validations: MongoValidations
+    audit: MongoAuditLog
+    chunks: MongoLogChunks
+    artifacts: GridFSArtifacts
+    github: GitHubApp
+    links: ReportLinks
+    renderer: Renderer
+
+    @property
+    def app_id(self) -> int:
+        """The App's number."""
+        assert self.settings.github_app_id is not None
+        return self.settings.github_app_id
+
+    async def forget(self) -> None:
+        """Remove what is past its time."""
+        await self.inbox.forget()
+        await self.artifacts.forget()
+
+
+@asynccontextmanager
+async def state(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Database, str]]:
+    """The database with its indexes, embedded where no address is set; and its address."""
+    async with AsyncExitStack() as stack:
+        uri = settings.mongodb_uri
+        if not uri:
+            uri = (await stack.enter_async_context(EmbeddedMongo(settings.home, clock))).uri
+        database = await stack.enter_async_context(connect(uri, settings.mongodb_database, clock))
+        await database.ensure_indexes()
+        yield database, uri
+
+
+@asynccontextmanager
+async def house(
+    settings: Settings, renderer: Renderer, clock: Clock | None = None
+) -> AsyncIterator[House]:
+    """Database and GitHub. Raises UserProblem for what is missing.
+
+    ``clock`` is for all but GitHub, whose times are the world's.
+    """
+    if missing := settings.missing_for_serve():
+        raise UserProblem("\ncodegenapp: ".join(missing))
+    assert settings.github_app_id is not None
+    system = SystemClock()
+    clock = clock or system
+    retention = timedelta(days=settings.retention_days)
+    async with AsyncExitStack() as stack:
+        database, uri = await stack.enter_async_context(state(settings, clock))
+        pace = SharedPace(system, uri, settings.mongodb_database)
+        stack.push_async_callback(pace.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        credentials = AppCredentials(settings.github_app_id, settings.github_private_key)
+        github = GitHubApp(session, credentials, pace, system, settings.github_api_url)
+        inbox = MongoInbox(database, retention)
+        keys = settings.secret_keys or (kept_secret_key(settings.home),)
+        public_url = settings.public_url or f"http://{settings.host}:{settings.port}"
+        yield House(
+            settings=settings,
+            clock=clock,
+            database=database,
+            inbox=inbox,
+            jobs=MongoJobs(database, inbox, retention),
+            projects=MongoProjects(database),
+            validations=MongoValidations(database),
+            audit=MongoAuditLog(database, retention),
+            chunks=MongoLogChunks(database),
+            artifacts=GridFSArtifacts(database, retention),
+            github=github,
+            links=ReportLinks(public_url, keys, retention, clock),
+            renderer=renderer,
+        )
+
+
+def kept_secret_key(home: Path) -> str:
+    """The key of this home, made on first use."""
+    path = home / "secret_key"
+    with contextlib.suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
+        aside = path.with_suffix(f".{uuid.uuid4().hex}")
+        aside.touch(mode=0o600)
+        aside.write_text(secrets.token_urlsafe(SECRET_KEY_BYTES))
+        aside.rename(path)
+    return path.read_text()
