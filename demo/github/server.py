@@ -9,6 +9,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -52,6 +53,13 @@ class Exchange:
     answered: bytes
 
 
+@cache
+def key_of(app_id: int) -> rsa.RSAPrivateKey:
+    """An App's key, made once in a process: that takes a while."""
+    del app_id  # it is what the key is kept by
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class StandInGitHub:
     """Serves on 127.0.0.1 while its block lasts.
 
@@ -59,7 +67,7 @@ class StandInGitHub:
     """
 
     def __init__(self, *, app_id: int = 4242, port: int = 0) -> None:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        key = key_of(app_id)
         self.private_key = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,

@@ -15,6 +15,7 @@ from bot.adapters.github.examination import Examination
 from bot.adapters.github.tokens import AppCredentials
 from bot.ports.sandbox import Examined
 from demo.github import objects
+from demo.github.server import StandInGitHub
 from tests.stand_in import Stage, stage
 
 
@@ -53,9 +54,8 @@ async def test_a_key_that_is_none(on: Stage) -> None:
     assert "GITHUB_PRIVATE_KEY is no private key" in found["GitHub App"].detail
 
 
-async def test_a_key_of_another_app(on: Stage, tmp_path: Path) -> None:
-    async with stage(tmp_path / "other") as other:
-        found = await looked(on, key=other.github.private_key)
+async def test_a_key_of_another_app(on: Stage) -> None:
+    found = await looked(on, key=StandInGitHub(app_id=7).private_key)
     assert not found["GitHub App"].ok
     assert "must belong together" in found["GitHub App"].mend
 
