@@ -30,7 +30,7 @@ test-full: ## also the long tests; writes the tables of docs/performance.md
 check: ## format, lint, types, import contracts, fast tests; under a minute
 	@.ci/setup check
 	@$(MAKE) --no-print-directory static
-	$(PYTHON) -m pytest -q -n 2 -m "not engine and not database and not long" $(FAST)
+	$(PYTHON) -m pytest -q -n 2 -m "not engine and not database and not slow and not long" $(FAST)
 
 static:
 	$(PYTHON) -m ruff format --check

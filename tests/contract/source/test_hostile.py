@@ -337,6 +337,7 @@ async def test_a_file_that_looks_like_a_pointer_is_none_without_attributes(
         assert list(tree.notes) == []
 
 
+@pytest.mark.slow
 async def test_fifty_thousand_files_are_all_there(
     source: GitSource,
     repository: GitRepository,
