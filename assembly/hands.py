@@ -21,6 +21,7 @@ from bot.ports.sandbox import SandboxUnavailable
 from bot.services.check_runs import CheckRuns
 from bot.services.configurations import Configurations
 from bot.services.projects import ProjectService
+from bot.services.replies import Replies
 from bot.services.validation_requests import VALIDATION, ValidationRequests
 from bot.work.apply import Hands
 from bot.work.dispatch import Dispatcher
@@ -47,7 +48,12 @@ def worker_of(it: House) -> tuple[Worker, CheckRuns]:
     needs = Needs(it.github, it.projects, it.validations, it.jobs, configurations.of, it.clock)
     requests = ValidationRequests(it.validations, it.projects, it.jobs, it.audit, it.clock)
     hands = Hands(
-        requests, checks, ProjectService(it.projects, it.audit, it.clock), it.inbox, it.clock
+        requests,
+        checks,
+        ProjectService(it.projects, it.audit, it.clock),
+        Replies(it.github, it.validations, it.renderer, it.links.to),
+        it.inbox,
+        it.clock,
     )
     dispatcher = Dispatcher(ROUTES, needs, it.inbox, hands.apply, it.audit)
 

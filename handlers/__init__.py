@@ -7,6 +7,7 @@ from typing import Final
 from bot.domain.events import (
     CheckActionRequested,
     CheckRerequested,
+    CommandsGiven,
     CommitsPushed,
     InstallationChanged,
     MergeGroupDestroyed,
@@ -19,6 +20,7 @@ from bot.domain.events import (
 )
 from bot.ports.handlers import HandlerSpec, Routes
 from handlers.checks import hear_button, hear_rerequest
+from handlers.comments import answer_command
 from handlers.installations import follow_repository, keep_projects
 from handlers.merge_groups import cancel_merge_group, validate_merge_group
 from handlers.ping import note_ping
@@ -30,6 +32,7 @@ ROUTES: Final[Routes] = {
     PullRequestChanged: (HandlerSpec("validate_pull_request", validate_pull_request),),
     ValidationAsked: (HandlerSpec("validate_again", validate_again),),
     ValidationEnded: (HandlerSpec("conclude_validation", conclude_validation),),
+    CommandsGiven: (HandlerSpec("answer_command", answer_command),),
     CommitsPushed: (HandlerSpec("look_at_branch", look_at_pull_requests_of_branch),),
     CheckRerequested: (HandlerSpec("hear_rerequest", hear_rerequest),),
     CheckActionRequested: (HandlerSpec("hear_button", hear_button),),

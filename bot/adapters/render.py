@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,6 +16,8 @@ from markupsafe import Markup, escape
 from bot.adapters import markdown
 from bot.adapters.report_view import view
 from bot.domain.check_runs import MAXIMUM_TEXT_BYTES
+from bot.domain.commands import COMMANDS
+from bot.domain.effects import Reply
 from bot.domain.log_text import one_line, plain
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import ValidationResult
@@ -66,6 +68,16 @@ class TemplateRenderer:
         if len((text + link).encode()) <= MAXIMUM_TEXT_BYTES:
             return text + link if name.startswith("checks/summary") else text
         return markdown.within_bytes(text, MAXIMUM_TEXT_BYTES - len(link.encode())) + link
+
+    def reply(
+        self, reply: Reply, records: Mapping[str, ValidationRecord], urls: Mapping[str, str]
+    ) -> str:
+        """See the port."""
+        template = self._markdown.get_template("comments/reply.md.j2")
+        titles = {it.id: check_view(it, "").title for it in records.values()}
+        text = _tidy(template.render(reply=reply, commands=COMMANDS, titles=titles, urls=urls))
+        whole = f"{reply.comment.reply_marker}\n\n{text}"
+        return markdown.within_bytes(whole, MAXIMUM_TEXT_BYTES)
 
     def report_html(self, result: ValidationResult, *, title: str = "", log_url: str = "") -> str:
         """The report as one page that loads nothing and runs no script."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from bot.domain.comments import Answer, CommentReference, Reaction
 from bot.domain.events import InternalEvent
 from bot.domain.projects import ProjectStatus
 from bot.domain.repositories import Account, Repository
@@ -137,6 +138,27 @@ class LeaveEvent:
     kind: Literal["leave_event"] = "leave_event"
 
 
+@dataclass(frozen=True)
+class React:
+    """Have our reaction at a comment; where GitHub refuses it, there is none."""
+
+    repository: Repository
+    comment: CommentReference
+    reaction: Reaction
+    kind: Literal["react"] = "react"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Have one reply to a comment, with an answer to each of its commands that wants one."""
+
+    repository: Repository
+    comment: CommentReference
+    login: str
+    answers: tuple[Answer, ...]
+    kind: Literal["reply"] = "reply"
+
+
 Effect = (
     RecordValidation
     | StartValidation
@@ -148,6 +170,8 @@ Effect = (
     | KeepProject
     | RetireProject
     | LeaveEvent
+    | React
+    | Reply
 )
 
 

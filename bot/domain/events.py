@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.domain.commands import Command, Mistake
+from bot.domain.comments import CommentReference
 from bot.domain.repositories import Account, Repository
 
 
@@ -94,6 +96,23 @@ class MergeGroupDestroyed:
     reason: str
 
 
+@dataclass(frozen=True)
+class CommandsGiven:
+    """Somebody wrote a comment with commands, or with what wants to be one.
+
+    They are the comment's own, as it was created: a later edit gives none. ``place`` is the file
+    and line that an inline comment stands at.
+    """
+
+    repository: Repository
+    comment: CommentReference
+    commands: tuple[Command | Mistake, ...]
+    sender: Account
+    is_pull_request: bool
+    is_open: bool
+    place: str = ""
+
+
 class InstallationChange(StrEnum):
     """What happened to an installation; ``seen`` comes from our own reconciliation."""
 
@@ -159,6 +178,7 @@ Event = (
     | CheckRerequested
     | CheckActionRequested
     | ValidationAsked
+    | CommandsGiven
     | MergeGroupFormed
     | MergeGroupDestroyed
     | InstallationChanged
@@ -186,6 +206,8 @@ def key(event: Event) -> str:
     match event:
         case PullRequestChanged() | ValidationAsked():
             return f"{event.repository.id}:{event.number}"
+        case CommandsGiven():
+            return f"{event.repository.id}:{event.comment.number}"
         case ValidationEnded():
             return f"{event.repository.id}:{event.number or 0}"
         case InstallationChanged():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-_LATER_COMMANDS = "slash commands are not there yet"
+_LATER_AGENT = "agent runs are not there yet"
 _LATER_MERGE = "merging is not there yet"
 _LATER_DEPLOYMENT = "deployments are not there yet"
 _NO_CODE = "no code and no check changes"
@@ -28,8 +28,7 @@ UNHEARD: Final[Mapping[str, str]] = {
     "fork": "a fork's pull request tells of itself",
     "github_app_authorization": "sign-in is not there yet",
     "gollum": _NO_CODE,
-    "issue_comment": _LATER_COMMANDS,
-    "issues": _LATER_COMMANDS,
+    "issues": _LATER_AGENT,
     "label": _NO_CODE,
     "marketplace_purchase": _NOT_OURS,
     "member": _ADMINISTRATION,
@@ -45,8 +44,6 @@ UNHEARD: Final[Mapping[str, str]] = {
     "project_column": _NO_CODE,
     "projects_v2_item": _NO_CODE,
     "public": "repository.publicized tells the same",
-    "pull_request_review": _LATER_MERGE,
-    "pull_request_review_comment": _LATER_COMMANDS,
     "pull_request_review_thread": _LATER_MERGE,
     "release": _NO_CODE,
     "repository_dispatch": _NOT_OURS,

@@ -15,9 +15,13 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from bot.domain.commands import PREFIX
+from bot.domain.commands import parse as parse_commands
+from bot.domain.comments import CommentKind, CommentReference
 from bot.domain.events import (
     CheckActionRequested,
     CheckRerequested,
+    CommandsGiven,
     CommitsPushed,
     Event,
     Ignored,
@@ -54,10 +58,18 @@ class MalformedPayload(Exception):
 
 @dataclass(frozen=True)
 class Own:
-    """Who we are: our App's id and its account's login, ``SLUG[bot]``."""
+    """Who we are: our App's id and its account's login, ``SLUG[bot]``.
+
+    The login is empty at the door, which must not wait for GitHub to say it.
+    """
 
     app_id: int
     login: str
+
+    @property
+    def slug(self) -> str:
+        """The App's name as it is mentioned."""
+        return self.login.removesuffix("[bot]")
 
 
 def parse(name: str, payload: object, own: Own) -> Event | Ignored:
@@ -158,6 +170,64 @@ def _pull_request(fields: _Fields, own: Own) -> Event | Ignored:
     ):
         return Ignored("pull_request.edited: its base stayed")
     return PullRequestChanged(_repository(fields), fields.number("number"), change, _sender(fields))
+
+
+def _issue_comment(fields: _Fields, own: Own) -> Event | Ignored:
+    issue = fields.inner("issue")
+    is_pull_request = "pull_request" in issue
+    kind = CommentKind.CONVERSATION
+    return _commented(fields, own, kind, issue, is_pull_request=is_pull_request)
+
+
+def _review(fields: _Fields, own: Own) -> Event | Ignored:
+    return _commented(fields, own, CommentKind.REVIEW, fields.inner("pull_request"))
+
+
+def _review_comment(fields: _Fields, own: Own) -> Event | Ignored:
+    return _commented(fields, own, CommentKind.INLINE, fields.inner("pull_request"))
+
+
+_CREATED = {
+    CommentKind.CONVERSATION: ("created", "comment"),
+    CommentKind.REVIEW: ("submitted", "review"),
+    CommentKind.INLINE: ("created", "comment"),
+}
+
+
+def _commented(
+    fields: _Fields,
+    own: Own,
+    kind: CommentKind,
+    about: _Fields,
+    *,
+    is_pull_request: bool = True,
+) -> Event | Ignored:
+    """Commands of a new comment; the door passes on what may be a mention of us."""
+    action = fields.text("action")
+    created, name = _CREATED[kind]
+    if action != created:
+        return Ignored(f"{kind}.{action}: only new comments carry commands")
+    comment, sender = fields.inner(name), _sender(fields)
+    if sender.is_bot or sender.login == own.login:
+        return Ignored(f"{kind}.{action}: a bot's comment carries no commands")
+    text = comment.text("body", "")
+    commands = parse_commands(text, own.slug)
+    may_be = not own.login and ("@" in text or PREFIX in text.casefold())
+    if not commands and not may_be:
+        return Ignored(f"{kind}.{action}: no command in it")
+    place = comment.text("path", "") if kind is CommentKind.INLINE else ""
+    if place and "line" in comment:
+        place = f"{place}:{comment.number('line')}"
+    number = about.number("number")
+    return CommandsGiven(
+        repository=_repository(fields),
+        comment=CommentReference(kind, comment.number("id"), number, comment.text("html_url")),
+        commands=commands,
+        sender=sender,
+        is_pull_request=is_pull_request,
+        is_open=about.text("state", "open") == "open",
+        place=place,
+    )
 
 
 def _push(fields: _Fields, own: Own) -> Event | Ignored:
@@ -261,9 +331,12 @@ _PARSERS: Final[Mapping[str, Parser]] = {
     "check_suite": _check_suite,
     "installation": _installation,
     "installation_repositories": _installation_repositories,
+    "issue_comment": _issue_comment,
     "merge_group": _merge_group,
     "ping": _ping,
     "pull_request": _pull_request,
+    "pull_request_review": _review,
+    "pull_request_review_comment": _review_comment,
     "push": _push,
     "repository": _repository_changed,
 }

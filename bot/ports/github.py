@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.domain.check_runs import CheckRun, CheckView
+from bot.domain.comments import Comment, CommentReference, Reaction
 from bot.domain.repositories import Permission, PullRequest, Repository
 
 
@@ -122,6 +123,28 @@ class GitHub(Protocol):
 
         GitHub appends annotations, 50 at a time: they are sent with the conclusion only.
         """
+
+    def comments(
+        self, repository: Repository, number: int, since: datetime | None = None
+    ) -> AsyncIterator[Comment]:
+        """Comments of an issue or pull request's conversation, oldest first.
+
+        Only those that were made or edited since a time, where one is given.
+        """
+
+    async def create_comment(self, repository: Repository, number: int, body: str) -> int:
+        """Make a comment; gives its id. Not safe to repeat: look for it first.
+
+        A lost answer raises ``TryAgain``; the caller looks before it tries again.
+        """
+
+    async def update_comment(self, repository: Repository, comment_id: int, body: str) -> None:
+        """Have a comment say this."""
+
+    async def react(
+        self, repository: Repository, comment: CommentReference, reaction: Reaction
+    ) -> None:
+        """Have our reaction at a comment; a review's body takes none, and gets none."""
 
     async def clone_token(self, repository: Repository) -> str:
         """A token that reads this repository's contents and nothing else, for git over HTTP."""

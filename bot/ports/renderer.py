@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
+from bot.domain.effects import Reply
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import ValidationResult
 
@@ -28,6 +30,14 @@ class Renderer(Protocol):
 
     def check_detail(self, result: ValidationResult, url: str) -> str:
         """What it says below: findings, what was not verified or assumed; within its limit."""
+
+    def reply(
+        self, reply: Reply, records: Mapping[str, ValidationRecord], urls: Mapping[str, str]
+    ) -> str:
+        """Our reply to a comment: its marker first, then an answer to each of its commands.
+
+        ``records`` and ``urls`` are those of the validations that the answers name, by their ids.
+        """
 
     def validation_page(self, record: ValidationRecord, log: str) -> str:
         """The page of a validation that has no report (yet): where it stands, and its log."""

@@ -7,13 +7,16 @@ from typing import Any
 
 from demo.github.state import (
     CheckRunState,
+    CommentState,
     DeliveryState,
     InstallationState,
+    IssueState,
     PullRequestState,
     RepositoryState,
     State,
     User,
     iso,
+    now,
 )
 
 Json = dict[str, Any]
@@ -79,8 +82,24 @@ _COUNTS = (
     "watchers",
     "watchers_count",
 )
-PERMISSIONS = {"checks": "write", "contents": "write", "metadata": "read", "pull_requests": "write"}
-EVENTS = ["check_run", "check_suite", "merge_group", "pull_request", "push", "repository"]
+PERMISSIONS = {
+    "checks": "write",
+    "contents": "write",
+    "issues": "write",
+    "metadata": "read",
+    "pull_requests": "write",
+}
+EVENTS = [
+    "check_run",
+    "check_suite",
+    "issue_comment",
+    "merge_group",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_review_comment",
+    "push",
+    "repository",
+]
 
 
 class Objects:
@@ -211,6 +230,80 @@ class Objects:
             "sha": sha,
             "user": self.user(owner),
             "repo": self.repository(other) if other else None,
+        }
+
+    def issue(self, it: RepositoryState, issue: IssueState | PullRequestState | None) -> Json:
+        """``issue``: also what a pull request is beside."""
+        assert issue is not None
+        at = f"{self.url}/repos/{it.full_name}/issues/{issue.number}"
+        is_pull_request = isinstance(issue, PullRequestState)
+        page = f"{self.url}/{it.full_name}/{'pull' if is_pull_request else 'issues'}/{issue.number}"
+        labels = [] if isinstance(issue, PullRequestState) else issue.labels
+        told: Json = {
+            "id": issue.id,
+            "node_id": _node("I", issue.id),
+            "number": issue.number,
+            "title": issue.title,
+            "body": None if isinstance(issue, PullRequestState) else issue.body,
+            "state": issue.state,
+            "locked": False,
+            "user": self.user(issue.author),
+            "author_association": "CONTRIBUTOR",
+            "url": at,
+            "html_url": page,
+            "repository_url": f"{self.url}/repos/{it.full_name}",
+            "labels_url": f"{at}/labels{{/name}}",
+            "comments_url": f"{at}/comments",
+            "events_url": f"{at}/events",
+            "labels": [{"id": 1, "name": name, "color": "ededed"} for name in labels],
+            "assignee": None,
+            "assignees": [],
+            "milestone": None,
+            "comments": len(self._state.conversation(it, issue.number)),
+            "created_at": iso(issue.created_at),
+            "updated_at": iso(issue.updated_at),
+            "closed_at": None if issue.state == "open" else iso(issue.updated_at),
+        }
+        if is_pull_request:
+            told["pull_request"] = {
+                "url": f"{self.url}/repos/{it.full_name}/pulls/{issue.number}",
+                "html_url": page,
+                "diff_url": f"{page}.diff",
+                "patch_url": f"{page}.patch",
+            }
+        return told
+
+    def comment(self, it: RepositoryState, comment: CommentState) -> Json:
+        """``issue-comment``; an inline one has its place, a review its state beside."""
+        at = f"{self.url}/repos/{it.full_name}/issues"
+        kind = "pull" if comment.number in it.pull_requests else "issues"
+        page = f"{self.url}/{it.full_name}/{kind}/{comment.number}#issuecomment-{comment.id}"
+        told: Json = {
+            "id": comment.id,
+            "node_id": _node("IC", comment.id),
+            "url": f"{at}/comments/{comment.id}",
+            "html_url": page,
+            "issue_url": f"{at}/{comment.number}",
+            "user": self.user(comment.author),
+            "body": comment.body,
+            "author_association": "CONTRIBUTOR",
+            "created_at": iso(comment.created_at),
+            "updated_at": iso(comment.updated_at),
+        }
+        if comment.kind == "inline":
+            told |= {"path": "src/list.ts", "line": 35}
+        if comment.kind == "review":
+            told["state"] = "commented"
+        return told
+
+    def reaction(self, user: User, comment: CommentState, content: str) -> Json:
+        """``reaction``."""
+        return {
+            "id": comment.id * 10 + len(content),
+            "node_id": _node("REA", comment.id),
+            "user": self.user(user),
+            "content": content,
+            "created_at": iso(now()),
         }
 
     def installation(self, it: InstallationState) -> Json:

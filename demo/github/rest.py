@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
 from demo.github import access, checks
+from demo.github.answers import answer, body_of, not_found, number, paged, problem
+from demo.github.conversations import Conversations
 from demo.github.objects import Objects
 from demo.github.state import PullRequestState, RepositoryState, State
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-PER_PAGE = 30
-MOST_PER_PAGE = 100
 
 
 class Rest:
@@ -28,6 +27,7 @@ class Rest:
         self._state = state
         self._objects = objects
         self._redeliver = redeliver
+        self._conversations = Conversations(state, objects, self._named)
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes."""
@@ -51,6 +51,7 @@ class Rest:
         router.add_get(f"{repo}/collaborators/{{login}}/permission", self._permission)
         router.add_post(f"{repo}/check-runs", self._create_check_run)
         router.add_patch(f"{repo}/check-runs/{{id}}", self._update_check_run)
+        self._conversations.add_to(application)
 
     # ── the App ──────────────────────────────────────────────────────────────────────────────
 
@@ -279,54 +280,3 @@ def _file(repository: RepositoryState, kind: str, path: str, before: str | None)
         "contents_url": url,
     }
     return file | ({"previous_filename": before} if before else {})
-
-
-# ── answers ──────────────────────────────────────────────────────────────────────────────────
-
-
-def answer(request: web.Request, found: Any, *, status: int = 200) -> web.Response:
-    """An object, with an ETag; 304 where the caller has it already."""
-    text = json.dumps(found)
-    if request.method != "GET":
-        return web.Response(text=text, status=status, content_type="application/json")
-    tag = f'"{hashlib.sha256(text.encode()).hexdigest()}"'
-    headers = {"ETag": tag}
-    if request.headers.get("If-None-Match") == tag:
-        return web.Response(status=304, headers=headers)
-    return web.Response(text=text, status=status, headers=headers, content_type="application/json")
-
-
-def paged(request: web.Request, found: list[Any], key: str = "") -> web.Response:
-    """One page of a list, with GitHub's ``Link`` header."""
-    size = min(int(request.query.get("per_page", PER_PAGE)), MOST_PER_PAGE)
-    page = max(1, int(request.query.get("page", 1)))
-    items = found[(page - 1) * size : page * size]
-    response = answer(request, {"total_count": len(found), key: items} if key else items)
-    if page * size < len(found):
-        following = request.url.update_query({"page": str(page + 1)})
-        response.headers["Link"] = f'<{following}>; rel="next"'
-    return response
-
-
-def problem(status: int, message: str) -> web.Response:
-    """A refusal."""
-    told = {"message": message, "documentation_url": "https://docs.github.com/rest"}
-    return web.json_response(told, status=status)
-
-
-def not_found() -> web.Response:
-    """404."""
-    return problem(404, "Not Found")
-
-
-def number(request: web.Request, name: str) -> int:
-    """A number of the path; one that is none is nothing that exists."""
-    text = request.match_info[name]
-    return int(text) if text.isdigit() else 0
-
-
-async def body_of(request: web.Request) -> dict[str, Any]:
-    """The JSON object that was sent, empty where there is none."""
-    sent = await request.read()
-    told = json.loads(sent) if sent else {}
-    return told if isinstance(told, dict) else {}

@@ -20,15 +20,19 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from demo.github.access import Denied
+from demo.github.answers import not_found, problem
 from demo.github.checks import Invalid
+from demo.github.conversations import add_comment
 from demo.github.faults import Fault, Faults, drop
 from demo.github.git_http import GitOverHttp
 from demo.github.objects import Objects
-from demo.github.rest import Rest, not_found, problem
+from demo.github.rest import Rest
 from demo.github.state import (
     CheckRunState,
+    CommentState,
     DeliveryState,
     InstallationState,
+    IssueState,
     PullRequestState,
     RepositoryState,
     State,
@@ -210,7 +214,7 @@ class StandInGitHub:
         head_sha = await repository.commit(branch)
         pull = PullRequestState(
             id=next(self.state.ids),
-            number=len(repository.pull_requests) + 1,
+            number=repository.next_number,
             title=title or branch,
             author=author,
             head_branch=branch,
@@ -252,6 +256,49 @@ class StandInGitHub:
         """Close a pull request."""
         pull.state = "closed"
         await self.tell_of(repository, pull, "closed", sender)
+
+    def open_issue(self, repository: RepositoryState, *, author: User, title: str) -> IssueState:
+        """Open an issue."""
+        issue = IssueState(
+            next(self.state.ids), repository.next_number, title, "", author, now(), now()
+        )
+        repository.issues[issue.number] = issue
+        return issue
+
+    async def comment(
+        self,
+        repository: RepositoryState,
+        number: int,
+        body: str,
+        *,
+        author: User,
+        kind: str = "issue",
+    ) -> CommentState:
+        """Write a comment, a ``review`` or an ``inline`` comment, and tell of it."""
+        made = add_comment(self.state, repository, number, author, body, kind)
+        await self.tell_of_comment(repository, made)
+        return made
+
+    async def tell_of_comment(
+        self, repository: RepositoryState, it: CommentState, action: str = "", guid: str = ""
+    ) -> DeliveryState:
+        """Send the event of a comment, by its kind."""
+        told = self._objects.comment(repository, it)
+        pull = repository.pull_requests.get(it.number)
+        payload: dict[str, Any] = {"action": action or "created", "comment": told}
+        event = "issue_comment"
+        if it.kind == "issue":
+            issue = repository.issues.get(it.number)
+            payload["issue"] = self._objects.issue(repository, pull or issue)
+        else:
+            assert pull is not None
+            base_sha = await repository.commit(pull.base_branch)
+            payload["pull_request"] = self._objects.pull_request(repository, pull, base_sha)
+            event = "pull_request_review_comment"
+            if it.kind == "review":
+                event = "pull_request_review"
+                payload |= {"action": action or "submitted", "review": payload.pop("comment")}
+        return await self.send(event, payload, repository, it.author, guid=guid)
 
     async def tell_of(
         self,

@@ -45,6 +45,39 @@ class PullRequestState:
 
 
 @dataclass
+class IssueState:
+    """An issue."""
+
+    id: int
+    number: int
+    title: str
+    body: str
+    author: User
+    created_at: datetime
+    updated_at: datetime
+    state: str = "open"
+    labels: list[str] = field(default_factory=list)
+
+
+@dataclass
+class CommentState:
+    """A comment; ``kind`` is ``issue`` (the conversation), ``review`` or ``inline``."""
+
+    id: int
+    repository_id: int
+    number: int
+    author: User
+    body: str
+    created_at: datetime
+    updated_at: datetime
+    kind: str = "issue"
+    reactions: list[tuple[str, str]] = field(default_factory=list)
+    """Login and content of each."""
+    history: list[str] = field(default_factory=list)
+    """Each body that it ever had."""
+
+
+@dataclass
 class RepositoryState:
     """A repository, with its bare git folder."""
 
@@ -57,6 +90,7 @@ class RepositoryState:
     private: bool = False
     default_branch: str = "main"
     pull_requests: dict[int, PullRequestState] = field(default_factory=dict)
+    issues: dict[int, IssueState] = field(default_factory=dict)
     permissions: dict[str, str] = field(default_factory=dict)
     """Roles by login (``write``, ``maintain``, …); strangers may ``read`` what is public."""
 
@@ -64,6 +98,15 @@ class RepositoryState:
     def full_name(self) -> str:
         """``owner/name``."""
         return f"{self.owner.login}/{self.name}"
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next issue or pull request: they share theirs."""
+        return max([0, *self.pull_requests, *self.issues]) + 1
+
+    def has(self, number: int) -> bool:
+        """Whether there is an issue or pull request of this number."""
+        return number in self.pull_requests or number in self.issues
 
     async def git(self, *words: str, sent: bytes = b"") -> bytes:
         """What a git command prints, given this. Raises LookupError where it fails."""
@@ -152,6 +195,7 @@ class State:
     installations: dict[int, InstallationState] = field(default_factory=dict)
     repositories: dict[int, RepositoryState] = field(default_factory=dict)
     check_runs: dict[int, CheckRunState] = field(default_factory=dict)
+    comments: dict[int, CommentState] = field(default_factory=dict)
     deliveries: list[DeliveryState] = field(default_factory=list)
     tokens: dict[str, tuple[int, frozenset[int] | None, datetime]] = field(default_factory=dict)
     """Installation id, repository ids (None: all) and the end of each token that was minted."""
@@ -160,6 +204,19 @@ class State:
     def user(self, login: str, kind: str = "User") -> User:
         """An account, made where there is none."""
         return self.users.setdefault(login, User(next(self.ids), login, kind))
+
+    @property
+    def app_account(self) -> User:
+        """The App's own account."""
+        return self.user(f"{self.app_slug}[bot]", "Bot")
+
+    def conversation(self, repository: RepositoryState, number: int) -> list[CommentState]:
+        """The comments of an issue or pull request's conversation, oldest first."""
+        return [
+            it
+            for it in self.comments.values()
+            if (it.repository_id, it.number, it.kind) == (repository.id, number, "issue")
+        ]
 
     def named(self, owner: str, name: str) -> RepositoryState | None:
         """A repository by its present name."""

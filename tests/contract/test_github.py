@@ -12,6 +12,7 @@ import pytest
 from bot.adapters.clock import SystemClock
 from bot.adapters.github.app import GitHubApp
 from bot.domain.check_runs import CheckAction, CheckStatus, CheckView, Conclusion
+from bot.domain.comments import CommentKind, CommentReference, Reaction
 from bot.domain.problems import TryAgain
 from bot.domain.repositories import Permission
 from bot.domain.validations import Finding, Level
@@ -92,6 +93,22 @@ async def test_every_exchange_is_one_that_github_could_have(
     made = await github.create_check_run(repository, view(pull.head_sha))
     await github.update_check_run(repository, made.id, view(pull.head_sha, title="Once more"))
     assert [it.id for it in await github.find_check_runs(repository, pull.head_sha)] == [made.id]
+    asked = await on.github.comment(on.shop, 1, "/codegen help", author=on.alice)
+    inline = await on.github.comment(on.shop, 1, "hm", author=on.alice, kind="inline")
+    said = await github.create_comment(repository, 1, "An answer.")
+    await github.update_comment(repository, said, "Another answer.")
+    heard = [it async for it in github.comments(repository, 1)]
+    assert [(it.author, it.body) for it in heard] == [
+        ("alice", "/codegen help"),
+        ("codegenapp[bot]", "Another answer."),
+    ]
+    later = github.comments(repository, 1, since=now() + timedelta(hours=1))
+    assert [it async for it in later] == []
+    for it, kind in ((asked, CommentKind.CONVERSATION), (inline, CommentKind.INLINE)):
+        for _ in range(2):
+            await github.react(repository, CommentReference(kind, it.id, 1, ""), Reaction.SEEN)
+        assert it.reactions == [("codegenapp[bot]", "eyes")]
+    await github.react(repository, CommentReference(CommentKind.REVIEW, 1, 1, ""), Reaction.SEEN)
     on.github.hook_url = f"{on.github.url}/nothing"
     await on.github.tell_of(on.shop, pull, "reopened", on.alice)
     missed = [it async for it in github.deliveries(now() - timedelta(hours=1))]

@@ -86,7 +86,9 @@ async def test_permissions_and_events_that_are_lacking(
     monkeypatch.setattr(objects, "PERMISSIONS", {"checks": "read", "metadata": "read"})
     monkeypatch.setattr(objects, "EVENTS", ["push"])
     found = await looked(on)
-    assert found["permissions"].detail == "lacks checks: write, contents: read, pull_requests: read"
+    assert found["permissions"].detail == (
+        "lacks checks: write, contents: read, issues: write, pull_requests: write"
+    )
     assert "merge_group" in found["events"].detail
 
 

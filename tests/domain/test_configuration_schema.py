@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -55,11 +56,20 @@ def test_the_defaults_fulfil_the_schema() -> None:
 
 def test_the_page_is_current() -> None:
     """Else: ``python docs/generate_configuration.py``."""
-    spec = importlib.util.spec_from_file_location("generator", DOCS / "generate_configuration.py")
+    page = _generator("generate_configuration").render(json_schema())
+    assert (DOCS / "configuration.md").read_text(encoding="utf-8") == page
+
+
+def test_the_page_of_commands_is_current() -> None:
+    """Else: ``python docs/generate_commands.py``."""
+    page = _generator("generate_commands").render()
+    assert (DOCS / "commands.md").read_text(encoding="utf-8") == page
+
+
+def _generator(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    generator = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generator)
-    assert (DOCS / "configuration.md").read_text(encoding="utf-8") == generator.render(
-        json_schema()
-    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.commands import Command, Verb
 from bot.domain.events import (
     CheckActionRequested,
     CheckRerequested,
+    CommandsGiven,
     CommitsPushed,
     Event,
     Ignored,
@@ -258,6 +260,9 @@ def test_every_real_payload_is_heard_or_ignored_for_a_reason() -> None:
     assert {name for name, outcome in outcomes if outcome != "Ignored"} == HEARD - {
         "check_run",  # all of other Apps
         "check_suite",
+        "issue_comment",  # none has a command
+        "pull_request_review",
+        "pull_request_review_comment",
     }
 
 
@@ -291,3 +296,23 @@ JSON = st.recursive(
 def test_nothing_else_is_ever_raised(name: str, body: Any) -> None:
     with contextlib.suppress(MalformedPayload):
         parse(name, body, OWN)
+
+
+@pytest.mark.parametrize("name", ["issue_comment", "pull_request_review_comment"])
+def test_commands_of_a_real_comment(name: str) -> None:
+    """Each real payload of a new comment, as if its writer had asked for something."""
+    found = [it.payload for it in examples() if it.name == name]
+    new = [it for it in found if it["action"] == "created" and it["sender"]["type"] != "Bot"]
+    assert new
+    for payload in new:
+        payload["comment"]["body"] = "Hello\r\n/codegen status\r\n"
+        event = parse(name, payload, OWN)
+        assert isinstance(event, CommandsGiven)
+        assert event.commands == (Command(Verb.STATUS),)
+        assert event.comment.id == payload["comment"]["id"]
+        edited = payload | {"action": "edited"}
+        assert isinstance(parse(name, edited, OWN), Ignored)
+        by_bot = payload | {"sender": payload["sender"] | {"type": "Bot"}}
+        assert isinstance(parse(name, by_bot, OWN), Ignored)
+        mention = payload | {"comment": payload["comment"] | {"body": "@x y"}}
+        assert isinstance(parse(name, mention, Own(1, "")), CommandsGiven), "the door can't tell"

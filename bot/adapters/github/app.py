@@ -15,13 +15,16 @@ from bot.adapters.github.client import Client, NotAuthorized
 from bot.adapters.github.pacing import Pace
 from bot.adapters.github.reading import (
     check_run_of,
+    comment_of,
     payloads,
     pull_request_of,
     repository_of,
 )
 from bot.adapters.github.tokens import AppCredentials, Tokens, not_authorized
 from bot.domain.check_runs import CHECK_NAME, CheckRun, CheckView
+from bot.domain.comments import Comment, CommentKind, CommentReference, Reaction
 from bot.domain.repositories import Permission, PullRequest, Repository
+from bot.domain.validations import iso8601
 from bot.ports.clock import Clock
 from bot.ports.github import File, GitHub, Installation, Missed, NotFound
 
@@ -178,14 +181,8 @@ class GitHubApp(GitHub):
 
     async def create_check_run(self, repository: Repository, view: CheckView) -> CheckRun:
         first, *rest = payloads(view, fresh=True)
-        await self._pace(repository.installation_id)
         url = f"{_at(repository)}/check-runs"
-        made = check_run_of(
-            await self._with_token(
-                repository.installation_id,
-                lambda client, token: client.post(url, data=first, oauth_token=token),
-            )
-        )
+        made = check_run_of(await self._post(repository, url, first))
         for payload in rest:
             await self._patch(repository, f"{url}/{made.id}", payload)
         return made
@@ -196,10 +193,46 @@ class GitHubApp(GitHub):
         for payload in payloads(view, fresh=False):
             await self._patch(repository, f"{_at(repository)}/check-runs/{check_run_id}", payload)
 
+    # ── comments ─────────────────────────────────────────────────────────────────────────────
+
+    async def comments(
+        self, repository: Repository, number: int, since: datetime | None = None
+    ) -> AsyncIterator[Comment]:
+        url = f"{_at(repository)}/issues/{number}/comments?per_page=100"
+        if since is not None:
+            url += f"&since={quote(iso8601(since), safe='')}"
+        async for told in self._pages(repository.installation_id, url):
+            yield comment_of(told)
+
+    async def create_comment(self, repository: Repository, number: int, body: str) -> int:
+        url = f"{_at(repository)}/issues/{number}/comments"
+        return comment_of(await self._post(repository, url, {"body": body})).id
+
+    async def update_comment(self, repository: Repository, comment_id: int, body: str) -> None:
+        url = f"{_at(repository)}/issues/comments/{comment_id}"
+        await self._patch(repository, url, {"body": body})
+
+    async def react(
+        self, repository: Repository, comment: CommentReference, reaction: Reaction
+    ) -> None:
+        if comment.kind is CommentKind.REVIEW:
+            return  # GitHub's REST API has no reactions for those
+        room = "pulls" if comment.kind is CommentKind.INLINE else "issues"
+        url = f"{_at(repository)}/{room}/comments/{comment.id}/reactions"
+        await self._post(repository, url, {"content": reaction.value})
+
     async def clone_token(self, repository: Repository) -> str:
         return await self._tokens.of_contents(repository.installation_id, repository.id)
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────
+
+    async def _post(self, repository: Repository, url: str, payload: dict[str, Any]) -> Any:
+        """Create something, in its turn."""
+        await self._pace(repository.installation_id)
+        return await self._with_token(
+            repository.installation_id,
+            lambda client, token: client.post(url, data=payload, oauth_token=token),
+        )
 
     async def _patch(self, repository: Repository, url: str, payload: dict[str, Any]) -> None:
         await self._with_token(

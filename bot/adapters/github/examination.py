@@ -24,10 +24,21 @@ RECENT = 20
 NEEDED: Final[Mapping[str, str]] = {
     "checks": "write",
     "contents": "read",
+    "issues": "write",
     "metadata": "read",
-    "pull_requests": "read",
+    "pull_requests": "write",
 }
-EVENTS: Final = ("check_run", "check_suite", "merge_group", "pull_request", "push", "repository")
+EVENTS: Final = (
+    "check_run",
+    "check_suite",
+    "issue_comment",
+    "merge_group",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_review_comment",
+    "push",
+    "repository",
+)
 RANKS: Final = ("none", "read", "write", "admin")
 
 

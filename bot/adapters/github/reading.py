@@ -14,6 +14,7 @@ from bot.domain.check_runs import (
     CheckView,
     Conclusion,
 )
+from bot.domain.comments import Comment
 from bot.domain.repositories import Account, PullRequest, Repository
 from bot.domain.validations import Finding, iso8601
 
@@ -61,6 +62,11 @@ def check_run_of(told: Json) -> CheckRun:
         status=CheckStatus(status) if status in set(CheckStatus) else CheckStatus.QUEUED,
         conclusion=Conclusion(concluded) if concluded in set(Conclusion) else None,
     )
+
+
+def comment_of(told: Json) -> Comment:
+    """A comment; one of a deleted account is the ghost's."""
+    return Comment(told["id"], (told.get("user") or {}).get("login", "ghost"), told["body"] or "")
 
 
 def payloads(view: CheckView, *, fresh: bool) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,9 @@ from bot.domain.effects import (
     LeaveEvent,
     LeavePullRequest,
     PublishCheck,
+    React,
     RecordValidation,
+    Reply,
     RetireProject,
     StartValidation,
 )
@@ -26,6 +28,7 @@ from bot.ports.handlers import Context
 from bot.ports.inbox import Inbox, Item
 from bot.services.check_runs import CheckRuns
 from bot.services.projects import ProjectService
+from bot.services.replies import Replies
 from bot.services.validation_requests import ValidationRequests
 
 ValidationEffect = (
@@ -45,6 +48,7 @@ class Hands:
     requests: ValidationRequests
     checks: CheckRuns
     projects: ProjectService
+    replies: Replies
     inbox: Inbox
     clock: Clock
 
@@ -60,6 +64,10 @@ class Hands:
                 return status.value
             case LeaveEvent(event, due_at):
                 return await self._leave(event, due_at, context, index)
+            case React():
+                return await self.replies.react(effect)
+            case Reply():
+                return await self.replies.reply(effect)
             case _:
                 return await self._request(effect)
 

@@ -1,0 +1,210 @@
+"""What follows from the commands of a comment: who may, what is done, and what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic_core import to_json
+
+from bot.domain.commands import COMMANDS, Command, Mistake, Verb
+from bot.domain.comments import (
+    FAILED,
+    Answer,
+    CommentKind,
+    Configured,
+    Done,
+    Help,
+    Impossible,
+    Mistaken,
+    NotThereYet,
+    Reaction,
+    Refused,
+    Standing,
+)
+from bot.domain.config_parser import ParsedConfig, Source
+from bot.domain.effects import Decision, Effect, LeaveEvent, React, Reply
+from bot.domain.events import CommandsGiven, ValidationAsked
+from bot.domain.repo_config import RepoConfig
+from bot.domain.repositories import Permission, PullRequest
+from bot.domain.validation_records import ValidationRecord
+from bot.policy import requests
+from bot.policy.detect import Detected
+from bot.policy.effective import effective
+
+NO_PULL_REQUEST = "this is an issue, not a pull request"
+CLOSED = "the pull request is closed"
+
+
+@dataclass(frozen=True)
+class CommandFacts:
+    """What is known where a command was given.
+
+    ``pull_request`` is None for an issue; ``of_head`` are the validations of its head, oldest
+    first; ``unended`` those that it still waits for; ``author_permission`` is asked for forks only.
+    """
+
+    event: CommandsGiven
+    permission: Permission
+    parsed: ParsedConfig
+    path: str = ""
+    pull_request: PullRequest | None = None
+    of_head: Sequence[ValidationRecord] = ()
+    unended: Sequence[ValidationRecord] = ()
+    author_permission: Permission = Permission.NONE
+
+
+@dataclass
+class _Told:
+    """What comes together, command after command. ``quiet`` is said by reactions where it can."""
+
+    answers: list[Answer] = field(default_factory=list)
+    quiet: list[Answer] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    allowed: int = 0
+
+
+def least(verb: Verb, config: RepoConfig) -> Permission:
+    """Who may give a command in a repository."""
+    said = config.commands.get(verb.value)
+    return COMMANDS[verb].least if said is None else Permission(said)
+
+
+def decide(facts: CommandFacts) -> Decision:
+    """React, do and answer; done in the order in which it was asked for."""
+    event = facts.event
+    if not event.commands:
+        return Decision("there is no command of ours in it")
+    told = _Told()
+    for command in event.commands:
+        if isinstance(command, Mistake):
+            told.answers.append(Mistaken(command))
+        else:
+            _one(command, facts, told)
+    effects: list[Effect] = []
+    if told.allowed:
+        effects.append(React(event.repository, event.comment, Reaction.SEEN))
+    effects += told.effects
+    answers = list(told.answers)
+    if event.comment.kind is CommentKind.REVIEW:
+        answers += told.quiet
+    if answers:
+        effects.append(Reply(event.repository, event.comment, event.sender.login, tuple(answers)))
+    failed = [it for it in told.answers if isinstance(it, FAILED)]
+    last = Reaction.CONFUSED if failed else Reaction.DONE
+    effects.append(React(event.repository, event.comment, last))
+    said = ", ".join(
+        "a slip" if isinstance(it, Mistake) else it.verb.value for it in event.commands
+    )
+    outcome = f"{len(failed)} not done" if failed else "done"
+    return Decision(f"{event.sender.login} says {said}: {outcome}", tuple(effects))
+
+
+def _one(command: Command, facts: CommandFacts, told: _Told) -> None:
+    needed = least(command.verb, facts.parsed.config)
+    if not facts.permission.allows(needed):
+        told.answers.append(
+            Refused(command.verb, facts.event.sender.login, facts.permission, needed)
+        )
+        return
+    told.allowed += 1
+    match command.verb:
+        case Verb.HELP:
+            config = facts.parsed.config
+            told.answers.append(Help({verb: least(verb, config) for verb in Verb}))
+        case Verb.STATUS:
+            told.answers.append(_standing(facts))
+        case Verb.CONFIG:
+            told.answers.append(configured(facts.parsed, facts.path))
+        case Verb.CANCEL:
+            _cancel(facts, told)
+        case Verb.VALIDATE | Verb.TRUST:
+            _validate(command, facts, told)
+        case _:
+            told.answers.append(NotThereYet(command.verb))
+
+
+def _standing(facts: CommandFacts) -> Standing:
+    pull = facts.pull_request
+    newest = facts.of_head[-1].id if facts.of_head else None
+    return Standing(pull.head_sha if pull else "", newest)
+
+
+def configured(parsed: ParsedConfig, path: str) -> Configured:
+    """The effective configuration as it is told."""
+    settings = effective(parsed, Detected()).values()
+    return Configured(
+        path,
+        tuple(problem.sentence for problem in parsed.problems),
+        tuple(
+            (it.key, _shown(it.value), it.origin or it.source.value)
+            for it in settings
+            if it.source is not Source.DEFAULT
+        ),
+        tuple(
+            (it.key, _shown(it.value))
+            for it in settings
+            if it.source is Source.DEFAULT and it.value is not None
+        ),
+    )
+
+
+def _shown(value: object) -> str:
+    return to_json(value).decode()
+
+
+def _cancel(facts: CommandFacts, told: _Told) -> None:
+    reason = f"{facts.event.sender.login} cancelled it"
+    cancelled = requests.cancel(facts.unended, reason)
+    told.effects += cancelled.effects
+    if cancelled.effects:
+        told.quiet.append(Done(Verb.CANCEL, "What was running here is cancelled."))
+    else:
+        told.answers.append(Done(Verb.CANCEL, "Nothing was running here."))
+
+
+def _validate(command: Command, facts: CommandFacts, told: _Told) -> None:
+    """Have the head validated: ``trust`` names the commit of a fork that it is about."""
+    impossible = _why_not(command, facts)
+    pull = facts.pull_request
+    if impossible is not None or pull is None:
+        told.answers.append(impossible or Impossible(command.verb, NO_PULL_REQUEST))
+        return
+    event = facts.event
+    wish = ValidationAsked(event.repository, pull.number, pull.head_sha, event.sender)
+    told.effects.append(LeaveEvent(wish))
+    told.quiet.append(Done(command.verb, f"`{pull.head_sha[:12]}` is being validated."))
+
+
+def _why_not(command: Command, facts: CommandFacts) -> Impossible | None:
+    verb, pull = command.verb, facts.pull_request
+    if pull is None:
+        return Impossible(verb, NO_PULL_REQUEST)
+    if not pull.is_open:
+        return Impossible(verb, CLOSED, "Reopen it, and its head is validated.")
+    is_fork = pull.head_repository_id != facts.event.repository.id
+    head = pull.head_sha
+    if verb is Verb.TRUST and not is_fork:
+        return Impossible(
+            verb, "its branch is in this repository", "Write `/codegen validate` to run it again."
+        )
+    if verb is Verb.TRUST and not head.startswith(command.name):
+        return Impossible(
+            verb,
+            f"`{command.name[:12]}` is not the head of this pull request",
+            f"Look at what changed, then write `/codegen trust {head[:12]}`.",
+        )
+    if verb is Verb.VALIDATE and is_fork and not _is_trusted(facts):
+        return Impossible(
+            verb,
+            "this commit comes from a fork, and nobody has let it run yet",
+            f"Look at what it does, then write `/codegen trust {head[:12]}`.",
+        )
+    return None
+
+
+def _is_trusted(facts: CommandFacts) -> bool:
+    """Whether the head may run already: no command may trust a commit that it does not name."""
+    always = facts.parsed.config.validation.run_on.forks == "always"
+    asked = any(it.order.asked_by is not None for it in facts.of_head)
+    return always or asked or facts.author_permission.allows(Permission.WRITE)

@@ -1,0 +1,68 @@
+"""``Replies``: the bot's reactions and its one reply to a comment."""
+
+from __future__ import annotations
+
+from bot.domain.comments import Answer, Standing
+from bot.domain.effects import React, Reply
+from bot.domain.problems import TryAgain
+from bot.domain.validation_records import ValidationRecord
+from bot.log import get_logger
+from bot.ports.github import GitHub, GitHubProblem
+from bot.ports.records import Validations
+from bot.ports.renderer import Renderer
+from bot.services.check_runs import DetailsUrl
+
+log = get_logger()
+
+
+class Replies:
+    """Speaks in conversations; what GitHub refuses here never fails a command."""
+
+    def __init__(
+        self,
+        github: GitHub,
+        validations: Validations,
+        renderer: Renderer,
+        details_url: DetailsUrl,
+    ) -> None:
+        self._github = github
+        self._validations = validations
+        self._renderer = renderer
+        self._details_url = details_url
+
+    async def react(self, effect: React) -> str:
+        """Have a reaction; one that fails is let go."""
+        try:
+            await self._github.react(effect.repository, effect.comment, effect.reaction)
+        except (GitHubProblem, TryAgain) as fault:
+            log.info("no reaction", reason=fault.message)
+            return f"no reaction: {fault.message}"
+        return effect.reaction.value
+
+    async def reply(self, effect: Reply) -> str:
+        """Have one reply with these answers: the known one is edited. Raises TryAgain."""
+        found = [await self._record(answer) for answer in effect.answers]
+        records = {it.id: it for it in found if it is not None}
+        urls = {it.id: self._details_url(it) for it in records.values()}
+        body = self._renderer.reply(effect, records, urls)
+        try:
+            return await self._upsert(effect, body)
+        except GitHubProblem as refusal:
+            log.warning("no reply", reason=refusal.message)
+            return f"GitHub refused: {refusal.message}"
+
+    async def _record(self, answer: Answer) -> ValidationRecord | None:
+        if not isinstance(answer, Standing) or answer.validation_id is None:
+            return None
+        return await self._validations.get(answer.validation_id)
+
+    async def _upsert(self, effect: Reply, body: str) -> str:
+        repository, number = effect.repository, effect.comment.number
+        marker, own = effect.comment.reply_marker, await self._github.own_login()
+        async for comment in self._github.comments(repository, number):
+            # A marker can be planted by anyone: ours stands first, in our own comment.
+            if comment.author == own and comment.body.startswith(marker):
+                if comment.body != body:
+                    await self._github.update_comment(repository, comment.id, body)
+                return f"comment {comment.id}"
+        return f"comment {await self._github.create_comment(repository, number, body)}"
