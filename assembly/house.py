@@ -15,7 +15,6 @@ import aiohttp
 
 from bot.adapters.clock import SystemClock
 from bot.adapters.github.app import GitHubApp
-from bot.adapters.github.pacing import SharedPace
 from bot.adapters.github.tokens import AppCredentials
 from bot.adapters.mongo.artifacts import GridFSArtifacts
 from bot.adapters.mongo.database import Database, connect
@@ -28,6 +27,7 @@ from bot.adapters.mongo.records import (
     MongoProjects,
     MongoValidations,
 )
+from bot.adapters.pacing import SharedPace
 from bot.domain.problems import UserProblem
 from bot.ports.clock import Clock
 from bot.ports.renderer import Renderer

@@ -11,8 +11,8 @@ import aiohttp
 
 from bot.adapters.clock import SystemClock
 from bot.adapters.github.app import GitHubApp
-from bot.adapters.github.pacing import SharedPace
 from bot.adapters.github.tokens import AppCredentials
+from bot.adapters.pacing import SharedPace
 from bot.domain.repositories import Repository
 from bot.ports.clock import Clock
 from demo.github.server import StandInGitHub

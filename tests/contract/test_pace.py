@@ -8,31 +8,29 @@ import pytest
 from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 
 from bot.adapters.clock import SystemClock
-from bot.adapters.github import pacing
-from bot.adapters.github.pacing import SharedPace
+from bot.adapters.pacing import SharedPace
 from bot.domain.problems import TryAgain
 
 
 @pytest.mark.database
-async def test_shared_by_all(mongodb: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "A_MINUTE", RateLimitItemPerMinute(3))
+async def test_shared_by_all(mongodb: str) -> None:
+    windows = (RateLimitItemPerMinute(3),)
     name = f"test_{uuid.uuid4().hex}"
-    one, two = (SharedPace(SystemClock(), mongodb, name) for _ in range(2))
+    one, two = (SharedPace(SystemClock(), mongodb, name, windows=windows) for _ in range(2))
     try:
         for pace in (one, two, one):
-            await pace(7)
+            await pace("seven")
         for pace in (one, two):
             with pytest.raises(TryAgain, match="limit for creating") as told:
-                await pace(7)
+                await pace("seven")
             assert 5 < told.value.after <= 61
-        await two(8)  # another installation has a limit of its own
+        await two("eight")  # another one has a limit of its own
     finally:
         await one.close()
         await two.close()
 
 
-async def test_what_is_free_soon_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "A_MINUTE", RateLimitItemPerSecond(1, 2))
+async def test_what_is_free_soon_is_waited_for() -> None:
     waited: list[float] = []
 
     class Clock(SystemClock):
@@ -40,7 +38,7 @@ async def test_what_is_free_soon_is_waited_for(monkeypatch: pytest.MonkeyPatch) 
             waited.append(seconds)
             await super().sleep(seconds)
 
-    pace = SharedPace(Clock())
-    await pace(7)
-    await pace(7)
+    pace = SharedPace(Clock(), windows=(RateLimitItemPerSecond(1, 2),))
+    await pace("seven")
+    await pace("seven")
     assert 0 < sum(waited) <= 3

@@ -12,7 +12,6 @@ import aiohttp
 from cachetools import LRUCache, TTLCache
 
 from bot.adapters.github.client import Client, NotAuthorized
-from bot.adapters.github.pacing import Pace
 from bot.adapters.github.reading import (
     check_run_of,
     comment_of,
@@ -21,6 +20,7 @@ from bot.adapters.github.reading import (
     repository_of,
 )
 from bot.adapters.github.tokens import AppCredentials, Tokens, not_authorized
+from bot.adapters.pacing import Pace
 from bot.domain.check_runs import CHECK_NAME, CheckRun, CheckView
 from bot.domain.comments import Comment, CommentKind, CommentReference, Reaction
 from bot.domain.repositories import Permission, PullRequest, Repository
@@ -228,7 +228,7 @@ class GitHubApp(GitHub):
 
     async def _post(self, repository: Repository, url: str, payload: dict[str, Any]) -> Any:
         """Create something, in its turn."""
-        await self._pace(repository.installation_id)
+        await self._pace(f"installation:{repository.installation_id}")
         return await self._with_token(
             repository.installation_id,
             lambda client, token: client.post(url, data=payload, oauth_token=token),

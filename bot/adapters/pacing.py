@@ -1,13 +1,15 @@
-"""Content-creating calls, paced over all processes that share a database.
-
-GitHub allows 80 a minute and 500 an hour, and answers more with a limit for everything.
-"""
+"""Calls that an outside system limits, paced over all processes that share a database."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from limits import RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import (
+    RateLimitItem,
+    RateLimitItemPerHour,
+    RateLimitItemPerMinute,
+    RateLimitItemPerSecond,
+)
 from limits.aio.storage import MemoryStorage, MongoDBStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
@@ -15,24 +17,37 @@ from limits.errors import StorageError
 from bot.domain.problems import TryAgain
 from bot.ports.clock import Clock
 
-A_MINUTE = RateLimitItemPerMinute(72)
-AN_HOUR = RateLimitItemPerHour(450)
-"""A tenth below what GitHub allows: its clock is not ours."""
+CONTENT = (RateLimitItemPerMinute(72), RateLimitItemPerHour(450))
+"""GitHub allows 80 creating calls a minute, 500 an hour; a tenth less: its clock is not ours."""
+AGENT_CREATIONS = (RateLimitItemPerMinute(9),)
+AGENT_READS = (RateLimitItemPerSecond(54, 30),)
+AGENT_LOGS = (RateLimitItemPerMinute(54),)
+"""Codegen allows 10 a minute, 60 in 30 s and 60 a minute."""
 LONGEST_WAIT_SECONDS = 5.0
 MOST_LOOKS = 10
 
 
 class Pace(Protocol):
-    """Waits for an installation's turn to create something. Raises TryAgain where that is long."""
+    """Waits for the turn of a name. Raises TryAgain where that is long."""
 
-    async def __call__(self, installation_id: int) -> None: ...
+    async def __call__(self, name: str) -> None: ...
 
 
 class SharedPace:
-    """A moving window in the database, or in memory where ``uri`` is empty."""
+    """Moving windows in the database, or in memory where ``uri`` is empty."""
 
-    def __init__(self, clock: Clock, uri: str = "", database: str = "") -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        uri: str = "",
+        database: str = "",
+        *,
+        windows: tuple[RateLimitItem, ...] = CONTENT,
+        said: str = "GitHub's limit for creating things is reached",
+    ) -> None:
         self._clock = clock
+        self._windows = windows
+        self._said = said
         self._storage: MongoDBStorage | MemoryStorage = (
             MongoDBStorage(
                 uri.replace("mongodb", "async+mongodb", 1),
@@ -47,9 +62,8 @@ class SharedPace:
         )
         self._limiter = MovingWindowRateLimiter(self._storage)
 
-    async def __call__(self, installation_id: int) -> None:
+    async def __call__(self, name: str) -> None:
         """Wait for a turn."""
-        name = f"installation:{installation_id}"
         try:
             for _ in range(MOST_LOOKS):
                 wait = await self._wait(name)
@@ -62,7 +76,7 @@ class SharedPace:
                 wait = LONGEST_WAIT_SECONDS
         except StorageError as fault:
             raise TryAgain(f"the pace of calls could not be read: {fault}") from fault
-        raise TryAgain("GitHub's limit for creating things is reached", after=wait)
+        raise TryAgain(self._said, after=wait)
 
     async def close(self) -> None:
         """Close the connection to the database."""
@@ -70,11 +84,11 @@ class SharedPace:
             self._storage.storage.close()
 
     async def _wait(self, name: str) -> float:
-        for limit in (A_MINUTE, AN_HOUR):
+        for limit in self._windows:
             if not await self._limiter.test(limit, name):
                 free_at = (await self._limiter.get_window_stats(limit, name)).reset_time
                 return max(0.1, free_at - self._clock.now().timestamp())
-        for limit in (A_MINUTE, AN_HOUR):
+        for limit in self._windows:
             if not await self._limiter.hit(limit, name):
                 return 0.1  # somebody else took it since we looked
         return 0.0

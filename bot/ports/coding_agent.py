@@ -1,0 +1,145 @@
+"""The coding agent: takes a goal, works on a repository, and brings a pull request, plan or answer.
+
+Life cycle of a run there:
+
+1. ``create`` starts it. It is not safe to repeat: after a lost answer, ``find`` says by our own id
+   whether it was started.
+2. ``listing`` and ``get`` tell where it stands, ``steps`` what it does.
+3. ``resume`` sends a message to it, also to one that has ended, which then goes on. It is never
+   repeated.
+4. Nothing stops a run; ``ban`` keeps all agents from its pull request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from bot.domain.repositories import Repository
+
+
+class RemoteState(StrEnum):
+    """What an agent's own word for a run's status means; an unknown word is still going."""
+
+    GOING = "going"
+    WAITING = "waiting"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class RemotePullRequest:
+    """A pull request that a run names. ``id`` is the agent's, the rest may be missing there."""
+
+    id: int
+    url: str = ""
+    title: str = ""
+    head_branch: str = ""
+
+    @property
+    def number(self) -> int | None:
+        """Its number, by its address."""
+        found = re.search(r"/pull/([0-9]{1,12})(?:[/?#]|$)", self.url)
+        return int(found[1]) if found else None
+
+    @property
+    def full_name(self) -> str:
+        """Its repository, ``owner/name``, by its address; empty where that says nothing."""
+        found = re.search(r"//[^/]+/([^/]+/[^/]+)/pull/[0-9]", self.url)
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True)
+class RemoteRun:
+    """A run as the agent tells it. ``status`` is its own word; ``run_id`` ours, empty if none."""
+
+    id: int
+    state: RemoteState
+    status: str
+    created_at: datetime | None = None
+    url: str = ""
+    result: str = ""
+    summary: str = ""
+    run_id: str = ""
+    pull_requests: tuple[RemotePullRequest, ...] = ()
+
+
+@dataclass(frozen=True)
+class AgentStep:
+    """An entry of a run's log: the tool that was used and what the agent thought, cut short."""
+
+    kind: str
+    tool: str
+    thought: str
+
+
+@dataclass(frozen=True)
+class RunOrder:
+    """What to start. ``run_id`` is ours; ``images`` are data URIs; an empty model: theirs."""
+
+    run_id: str
+    prompt: str
+    repository_id: int
+    model: str = ""
+    agent_type: str = "codegen"
+    images: tuple[str, ...] = ()
+
+
+class AgentFault(StrEnum):
+    """Why an agent refuses for good."""
+
+    NOT_SET_UP = "not_set_up"
+    UNAUTHORIZED = "unauthorized"
+    PLAN_LIMIT = "plan_limit"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    INVALID = "invalid"
+
+
+class AgentProblem(Exception):
+    """The agent said no, for good: waiting mends nothing. ``message`` is its own sentence."""
+
+    def __init__(self, fault: AgentFault, message: str) -> None:
+        super().__init__(f"{fault}: {message}")
+        self.fault = fault
+        self.message = message
+
+
+class CodingAgent(Protocol):
+    """See the module.
+
+    Every call has a timeout and keeps within the agent's limits, over all processes that share a
+    database. Limits, 5xx, timeouts and dropped connections raise ``TryAgain(after)``; what waiting
+    does not mend is an ``AgentProblem``.
+    """
+
+    async def repository_id(self, repository: Repository) -> int:
+        """The agent's number of a repository; cached."""
+
+    async def create(self, order: RunOrder) -> RemoteRun:
+        """Start a run. Not safe to repeat: see the module."""
+
+    async def find(self, run_id: str) -> RemoteRun | None:
+        """The run that was started under our id, among the newest thousand."""
+
+    async def resume(self, remote_id: int, prompt: str, images: Sequence[str] = ()) -> RemoteRun:
+        """Send a message to a run. Never repeated."""
+
+    async def get(self, remote_id: int) -> RemoteRun:
+        """One run."""
+
+    def listing(self) -> AsyncIterator[RemoteRun]:
+        """All runs of the organisation, newest first, a page at a time."""
+
+    async def steps(self, remote_id: int, most: int) -> Sequence[AgentStep]:
+        """The newest entries of a run's log, newest first."""
+
+    async def ban(self, remote_id: int) -> None:
+        """Keep all agents from the pull request of a run."""
+
+    async def ignore_check(self, repository: Repository, name: str) -> None:
+        """Have the agent's own auto-fixer leave a check alone; other settings stay."""

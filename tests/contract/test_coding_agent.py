@@ -1,0 +1,173 @@
+"""The Codegen adapter over the stand-in, both by the schema's facts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from bot.adapters import codegen
+from bot.adapters.codegen import CodegenAgent, Paces
+from bot.domain.problems import TryAgain
+from bot.domain.repositories import Repository
+from bot.ports.coding_agent import (
+    AgentFault,
+    AgentProblem,
+    RemotePullRequest,
+    RemoteState,
+    RunOrder,
+)
+from demo.codegen.server import ORGANIZATION, TOKEN, AgentRunState, StandInCodegen
+from demo.github.faults import Fault
+
+SHOP = Repository(77, "octo", "shop", 1)
+
+
+async def at_once(name: str) -> None:
+    """No pace."""
+
+
+@asynccontextmanager
+async def agent_at(server: StandInCodegen, token: str = TOKEN) -> AsyncIterator[CodegenAgent]:
+    async with aiohttp.ClientSession() as session:
+        paces = Paces(at_once, at_once, at_once)
+        yield CodegenAgent(session, paces, server.url, ORGANIZATION, token)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[StandInCodegen]:
+    async with StandInCodegen() as it:
+        it.set_up(77, "octo/shop")
+        yield it
+
+
+@pytest.fixture
+async def agent(server: StandInCodegen) -> AsyncIterator[CodegenAgent]:
+    async with agent_at(server) as it:
+        yield it
+
+
+async def test_a_run_from_its_beginning_to_its_pull_request(
+    server: StandInCodegen, agent: CodegenAgent
+) -> None:
+    async def work(run: AgentRunState) -> None:
+        server.think(run, "Reading the code", "ripgrep")
+        server.think(run, "Writing a fix", "edit_file")
+        url = "https://github.com/octo/shop/pull/12"
+        run.pull_requests.append(
+            {"id": 5, "created_at": "2026-01-01T00:00:00Z", "title": "Fix", "url": url,
+             "head_branch_name": "codegen/fix"}
+        )  # fmt: skip
+        run.status, run.result = "COMPLETE", "Done."
+
+    server.script = work
+    number = await agent.repository_id(SHOP)
+    order = RunOrder("our id", "Mend it", number, "a-model", "claude_code", ("data:image/png,",))
+    made = await agent.create(order)
+    await server.settled()
+    kept = server.runs[made.id]
+    assert (kept.prompts, kept.model, kept.agent_type) == (["Mend it"], "a-model", "claude_code")
+    assert kept.images == ["data:image/png,"]
+    run = await agent.get(made.id)
+    assert (run.state, run.result, run.run_id) == (RemoteState.COMPLETE, "Done.", "our id")
+    assert [(it.number, it.full_name) for it in run.pull_requests] == [(12, "octo/shop")]
+    assert await agent.find("our id") == run
+    assert await agent.find("another") is None
+    assert [it.tool for it in await agent.steps(made.id, 1)] == ["edit_file"]
+    server.script = idle_again
+    resumed = await agent.resume(made.id, "And now the tests")
+    assert (resumed.id, resumed.state) == (made.id, RemoteState.GOING)
+    assert server.runs[made.id].prompts[1] == "And now the tests"
+    await agent.ban(made.id)
+    assert server.runs[made.id].banned
+
+
+async def idle_again(run: AgentRunState) -> None:
+    run.status = "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("PENDING", "going"), ("active", "going"), ("EVALUATION", "going"), ("WHATEVER", "going"),
+        ("", "going"), ("PAUSED", "waiting"), ("COMPLETE", "complete"), ("completed", "complete"),
+        ("ERROR", "failed"), ("OUT_OF_TOKENS", "failed"), ("MAX_ITERATIONS_REACHED", "failed"),
+    ],
+)  # fmt: skip
+async def test_statuses(
+    server: StandInCodegen, agent: CodegenAgent, status: str, state: str
+) -> None:
+    made = await agent.create(RunOrder("id", "x", 1))
+    server.runs[made.id].status = status
+    assert (await agent.get(made.id)).state == state
+
+
+@pytest.mark.parametrize(
+    ("status", "fault"),
+    [(401, "unauthorized"), (402, "plan_limit"), (403, "forbidden"), (404, "not_found"),
+     (409, "invalid")],
+)  # fmt: skip
+async def test_refusals(
+    server: StandInCodegen, agent: CodegenAgent, status: int, fault: str
+) -> None:
+    server.refuse = lambda _method, _path: (status, "The agent's own sentence")
+    with pytest.raises(AgentProblem) as told:
+        await agent.create(RunOrder("id", "x", 1))
+    assert (told.value.fault, told.value.message) == (fault, "The agent's own sentence")
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.TOO_MANY, Fault.BROKEN, Fault.HANG, Fault.DROPPED, Fault.LOST_ANSWER]
+)
+async def test_passing_faults(
+    server: StandInCodegen, agent: CodegenAgent, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codegen, "CALL_SECONDS", 0.5)
+    server.faults.hang_seconds = 1.0
+    server.faults.choose = lambda _number, _method, _path: fault
+    with pytest.raises(TryAgain):
+        await agent.create(RunOrder("id", "x", 1))
+    server.faults.choose = lambda _number, _method, _path: None
+    found = await agent.find("id")
+    assert (found is not None) == (fault is Fault.LOST_ANSWER), "what was begun is found"
+
+
+async def test_what_it_says_is_wrong(server: StandInCodegen, agent: CodegenAgent) -> None:
+    with pytest.raises(AgentProblem, match="prompt: field required"):
+        await agent.create(RunOrder("id", "", 1))
+    with pytest.raises(AgentProblem) as told:
+        await agent.repository_id(Repository(78, "octo", "other", 1))
+    assert told.value.fault is AgentFault.NOT_SET_UP
+    async with agent_at(server, "another") as stranger:
+        with pytest.raises(AgentProblem, match="Invalid token"):
+            await stranger.get(1)
+
+
+async def test_pages(server: StandInCodegen, agent: CodegenAgent) -> None:
+    for _ in range(250):
+        await agent.create(RunOrder("id", "x", 1))
+    assert [it.id async for it in agent.listing()] == sorted(server.runs, reverse=True)
+
+
+async def test_our_check_is_left_alone(server: StandInCodegen, agent: CodegenAgent) -> None:
+    number = await agent.repository_id(SHOP)
+    server.settings[number] = {"ignored_checks": ["lint"], "check_retry_count": 5}
+    for _ in range(2):
+        await agent.ignore_check(SHOP, "codegenapp/validation")
+    assert server.settings[number]["ignored_checks"] == ["lint", "codegenapp/validation"]
+
+
+@pytest.mark.parametrize(
+    ("url", "number", "name"),
+    [
+        ("https://github.com/octo/shop/pull/12", 12, "octo/shop"),
+        ("https://github.com/octo/shop/pull/12/files?x", 12, "octo/shop"),
+        ("https://github.com/octo/shop/issues/12", None, ""),
+        ("", None, ""),
+    ],
+)
+def test_addresses_of_pull_requests(url: str, number: int | None, name: str) -> None:
+    found = RemotePullRequest(1, url)
+    assert (found.number, found.full_name) == (number, name)
