@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from assembly.house import House
 from bot.adapters.git.remote import Authorization
+from bot.adapters.mongo.agent_runs import MongoTurns
 from bot.cli.wiring import Workbench
 from bot.domain.plan import Limits
 from bot.domain.validation_records import ValidationRecord
@@ -18,15 +19,19 @@ from bot.log import get_logger
 from bot.ports.clock import Clock
 from bot.ports.handlers import Configuration, Needs
 from bot.ports.sandbox import SandboxUnavailable
+from bot.services.agent_runs import AgentRunService
 from bot.services.check_runs import CheckRuns
 from bot.services.configurations import Configurations
 from bot.services.projects import ProjectService
+from bot.services.prompts import Prompts
 from bot.services.replies import Replies
+from bot.services.status_comments import StatusComments
 from bot.services.validation_requests import VALIDATION, ValidationRequests
 from bot.work.apply import Hands
 from bot.work.dispatch import Dispatcher
 from bot.work.jobs import JobRunner, Work
 from bot.work.repair import Repair
+from bot.work.run_follower import RunFollower
 from bot.work.validation_job import ValidationJob
 from bot.work.worker import Worker
 from handlers import ROUTES
@@ -45,13 +50,42 @@ def worker_of(it: House) -> tuple[Worker, CheckRuns]:
     """The hands at the inbox."""
     configurations = Configurations(it.github)
     checks = CheckRuns(it.validations, it.github, it.links.to, it.clock)
-    needs = Needs(it.github, it.projects, it.validations, it.jobs, configurations.of, it.clock)
-    requests = ValidationRequests(it.validations, it.projects, it.jobs, it.audit, it.clock)
+    needs = Needs(
+        it.github,
+        it.projects,
+        it.validations,
+        it.jobs,
+        it.runs,
+        it.agent,
+        configurations.of,
+        it.clock,
+    )
+    requests = ValidationRequests(it.validations, it.runs, it.projects, it.jobs, it.audit, it.clock)
+    runs = AgentRunService(
+        it.runs,
+        it.agent,
+        Prompts(it.github, it.renderer).of,
+        it.validations,
+        it.projects,
+        it.audit,
+        it.clock,
+    )
+    statuses = StatusComments(
+        it.runs,
+        it.conversations,
+        it.validations,
+        it.github,
+        it.renderer,
+        it.links.to,
+        it.clock,
+    )
     hands = Hands(
         requests,
         checks,
         ProjectService(it.projects, it.audit, it.clock),
-        Replies(it.github, it.validations, it.renderer, it.links.to),
+        Replies(it.github, it.validations, it.runs, it.renderer, it.links.to),
+        runs,
+        statuses,
         it.inbox,
         it.clock,
     )
@@ -98,9 +132,7 @@ def let_in(it: House) -> Authorization:
 
 
 @asynccontextmanager
-async def hands(
-    it: House, bench: Bench
-) -> AsyncIterator[tuple[Callable[[], Awaitable[None]], ...]]:
+async def hands(it: House, bench: Bench) -> AsyncIterator[Tasks]:
     """Everything that a worker process runs, until cancelled."""
     worker, checks = worker_of(it)
     configurations = Configurations(it.github)
@@ -136,7 +168,11 @@ async def hands(
             await until_ready(workbench, it.clock)
             await runner.run()
 
-        yield worker.run, validate, repair.run
+        tasks: Tasks = (worker.run, validate, repair.run)
+        if it.agent is not None:
+            turns = MongoTurns(it.database, owner())
+            tasks += (RunFollower(it.runs, it.agent, it.inbox, turns, it.clock).run,)
+        yield tasks
 
 
 async def until_ready(workbench: Workbench, clock: Clock) -> None:

@@ -14,8 +14,10 @@ from pathlib import Path
 import aiohttp
 
 from bot.adapters.clock import SystemClock
+from bot.adapters.codegen import CodegenAgent, Paces
 from bot.adapters.github.app import GitHubApp
 from bot.adapters.github.tokens import AppCredentials
+from bot.adapters.mongo.agent_runs import MongoAgentRuns, MongoConversations
 from bot.adapters.mongo.artifacts import GridFSArtifacts
 from bot.adapters.mongo.database import Database, connect
 from bot.adapters.mongo.embedded import EmbeddedMongo
@@ -27,7 +29,13 @@ from bot.adapters.mongo.records import (
     MongoProjects,
     MongoValidations,
 )
-from bot.adapters.pacing import SharedPace
+from bot.adapters.pacing import (
+    AGENT_CREATIONS,
+    AGENT_LOGS,
+    AGENT_READS,
+    SharedPace,
+    Windows,
+)
 from bot.domain.problems import UserProblem
 from bot.ports.clock import Clock
 from bot.ports.renderer import Renderer
@@ -48,10 +56,13 @@ class House:
     jobs: MongoJobs
     projects: MongoProjects
     validations: MongoValidations
+    runs: MongoAgentRuns
+    conversations: MongoConversations
     audit: MongoAuditLog
     chunks: MongoLogChunks
     artifacts: GridFSArtifacts
     github: GitHubApp
+    agent: CodegenAgent | None
     links: ReportLinks
     renderer: Renderer
 
@@ -97,9 +108,12 @@ async def house(
         database, uri = await stack.enter_async_context(state(settings, clock))
         pace = SharedPace(system, uri, settings.mongodb_database)
         stack.push_async_callback(pace.close)
+        agent = await stack.enter_async_context(coding_agent(settings, system, uri))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         credentials = AppCredentials(settings.github_app_id, settings.github_private_key)
-        github = GitHubApp(session, credentials, pace, system, settings.github_api_url)
+        github = GitHubApp(
+            session, credentials, pace, system, settings.github_api_url, settings.github_url
+        )
         inbox = MongoInbox(database, retention)
         keys = settings.secret_keys or (kept_secret_key(settings.home),)
         public_url = settings.public_url or f"http://{settings.host}:{settings.port}"
@@ -111,13 +125,43 @@ async def house(
             jobs=MongoJobs(database, inbox, retention),
             projects=MongoProjects(database),
             validations=MongoValidations(database),
+            runs=MongoAgentRuns(database),
+            conversations=MongoConversations(database),
             audit=MongoAuditLog(database, retention),
             chunks=MongoLogChunks(database),
             artifacts=GridFSArtifacts(database, retention),
             github=github,
+            agent=agent,
             links=ReportLinks(public_url, keys, retention, clock),
             renderer=renderer,
         )
+
+
+@asynccontextmanager
+async def coding_agent(
+    settings: Settings, clock: Clock, mongodb_uri: str
+) -> AsyncIterator[CodegenAgent | None]:
+    """The coding agent, its limits shared through the database; None where none is set up."""
+    organization, database = settings.codegen_org_id, settings.mongodb_database
+    if organization is None or not settings.codegen_api_token:
+        yield None
+        return
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+
+        def pace(windows: Windows, what: str) -> SharedPace:
+            said = f"the coding agent's limit for {what} is reached"
+            made = SharedPace(clock, mongodb_uri, database, windows=windows, said=said)
+            stack.push_async_callback(made.close)
+            return made
+
+        paces = Paces(
+            create=pace(AGENT_CREATIONS, "new runs"),
+            read=pace(AGENT_READS, "reads"),
+            log=pace(AGENT_LOGS, "reads of logs"),
+        )
+        token, url = settings.codegen_api_token, settings.codegen_api_url
+        yield CodegenAgent(session, paces, url, organization, token)
 
 
 def kept_secret_key(home: Path) -> str:

@@ -15,7 +15,13 @@ INDEX_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "NPM_CONFIG_REGISTRY"
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 SHORTEST_SECRET_KEY = 16
 NEVER_SHOWN = frozenset(
-    {"GITHUB_PRIVATE_KEY", "GITHUB_WEBHOOK_SECRET", "MONGODB_URI", "SECRET_KEY"}
+    {
+        "CODEGEN_API_TOKEN",
+        "GITHUB_PRIVATE_KEY",
+        "GITHUB_WEBHOOK_SECRET",
+        "MONGODB_URI",
+        "SECRET_KEY",
+    }
 )
 CA_PATH = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -38,6 +44,9 @@ class Settings:
     github_webhook_secret: str = field(repr=False)
     github_api_url: str
     github_url: str
+    codegen_org_id: int | None
+    codegen_api_token: str = field(repr=False)
+    codegen_api_url: str
     mongodb_uri: str = field(repr=False)
     mongodb_database: str
     max_concurrent_validations: int
@@ -68,6 +77,9 @@ class Settings:
             github_webhook_secret=reader.get("GITHUB_WEBHOOK_SECRET", "", str),
             github_api_url=reader.get("GITHUB_API_URL", "https://api.github.com", _url),
             github_url=reader.get("GITHUB_URL", "https://github.com", _url),
+            codegen_org_id=reader.get("CODEGEN_ORG_ID", None, _positive(int)),
+            codegen_api_token=reader.get("CODEGEN_API_TOKEN", "", str),
+            codegen_api_url=reader.get("CODEGEN_API_URL", "https://api.codegen.com", _url),
             mongodb_uri=reader.get("MONGODB_URI", "", _mongodb_uri),
             mongodb_database=reader.get("MONGODB_DATABASE", "codegenapp", str),
             max_concurrent_validations=reader.get("MAX_CONCURRENT_VALIDATIONS", 5, _positive(int)),
@@ -101,6 +113,9 @@ class Settings:
                 "the secret of its webhook; without one anybody could send deliveries",
             ),
         }
+        if self.codegen_org_id is not None or self.codegen_api_token:
+            wanted["CODEGEN_ORG_ID"] = (self.codegen_org_id, "the agent's organisation, a number")
+            wanted["CODEGEN_API_TOKEN"] = (self.codegen_api_token, "a token of that organisation")
         if self.mongodb_uri:
             wanted["SECRET_KEY"] = (
                 self.secret_keys and self.secret_keys[0],

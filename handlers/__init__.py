@@ -5,20 +5,31 @@ from __future__ import annotations
 from typing import Final
 
 from bot.domain.events import (
+    AgentRunSeen,
+    AgentRunsTouched,
     CheckActionRequested,
     CheckRerequested,
     CommandsGiven,
     CommitsPushed,
     InstallationChanged,
+    IssueChanged,
     MergeGroupDestroyed,
     MergeGroupFormed,
     Pinged,
     PullRequestChanged,
     RepositoryChanged,
+    StatusOutdated,
     ValidationAsked,
     ValidationEnded,
 )
 from bot.ports.handlers import HandlerSpec, Routes
+from handlers.agent_runs import (
+    advance_runs,
+    follow_run,
+    look_at_runs,
+    show_status,
+    start_for_issue,
+)
 from handlers.checks import hear_button, hear_rerequest
 from handlers.comments import answer_command
 from handlers.installations import follow_repository, keep_projects
@@ -29,10 +40,17 @@ from handlers.pushes import look_at_pull_requests_of_branch
 from handlers.results import conclude_validation
 
 ROUTES: Final[Routes] = {
-    PullRequestChanged: (HandlerSpec("validate_pull_request", validate_pull_request),),
+    PullRequestChanged: (
+        HandlerSpec("validate_pull_request", validate_pull_request),
+        HandlerSpec("look_at_runs", look_at_runs),
+    ),
     ValidationAsked: (HandlerSpec("validate_again", validate_again),),
     ValidationEnded: (HandlerSpec("conclude_validation", conclude_validation),),
     CommandsGiven: (HandlerSpec("answer_command", answer_command),),
+    IssueChanged: (HandlerSpec("start_for_issue", start_for_issue),),
+    AgentRunsTouched: (HandlerSpec("advance_runs", advance_runs),),
+    AgentRunSeen: (HandlerSpec("follow_run", follow_run),),
+    StatusOutdated: (HandlerSpec("show_status", show_status),),
     CommitsPushed: (HandlerSpec("look_at_branch", look_at_pull_requests_of_branch),),
     CheckRerequested: (HandlerSpec("hear_rerequest", hear_rerequest),),
     CheckActionRequested: (HandlerSpec("hear_button", hear_button),),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.domain.effects import Decision
 from bot.domain.events import CommandsGiven
 from bot.domain.projects import ProjectStatus
 from bot.domain.repositories import Permission
+from bot.policy.agent_requests import DAY
 from bot.policy.commands import CommandFacts, decide
 from bot.ports.handlers import Context, Needs
 
@@ -19,21 +22,28 @@ async def answer_command(event: CommandsGiven, needs: Needs, context: Context) -
         return Decision("the App is no longer active in this repository")
     permission = await needs.github.permission(repository, event.sender.login)
     configuration = await needs.configuration(repository, "")
-    facts = CommandFacts(event, permission, configuration.parsed, configuration.path)
+    now = needs.clock.now()
+    facts = CommandFacts(
+        event,
+        permission,
+        configuration.parsed,
+        now,
+        configuration.path,
+        runs=await needs.runs.of_issue(repository.id, number),
+        asked_today=await needs.runs.asked_since(repository.id, now - DAY),
+        has_agent=needs.agent is not None,
+    )
     if not event.is_pull_request:
         return decide(facts)
     pull = await needs.github.pull_request(repository, number)
     is_fork = pull.head_repository_id != repository.id
     return decide(
-        CommandFacts(
-            event,
-            permission,
-            configuration.parsed,
-            configuration.path,
-            pull,
-            await needs.validations.of_commit(repository.id, pull.head_sha),
-            await needs.validations.unended_of(repository.id, number),
-            await needs.github.permission(repository, pull.author.login)
+        replace(
+            facts,
+            pull_request=pull,
+            of_head=await needs.validations.of_commit(repository.id, pull.head_sha),
+            unended=await needs.validations.unended_of(repository.id, number),
+            author_permission=await needs.github.permission(repository, pull.author.login)
             if is_fork
             else Permission.NONE,
         )

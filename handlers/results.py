@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from bot.domain.effects import Decision
+from dataclasses import replace
+
+from bot.domain.effects import Decision, Effect
 from bot.domain.events import ValidationEnded
+from bot.domain.validation_records import ValidationRecord
+from bot.policy.agent_queue import shown
 from bot.policy.ended import EndedFacts, decide
 from bot.ports.handlers import Context, Needs
 
@@ -16,7 +20,7 @@ async def conclude_validation(event: ValidationEnded, needs: Needs, context: Con
         return Decision("there is no such validation")
     job = await needs.jobs.get(event.job_id)
     config = (await needs.configuration(event.repository, "")).parsed.config
-    return decide(
+    decision = decide(
         EndedFacts(
             record=record,
             job_id=event.job_id,
@@ -25,3 +29,16 @@ async def conclude_validation(event: ValidationEnded, needs: Needs, context: Con
             now=needs.clock.now(),
         )
     )
+    return replace(decision, effects=(*decision.effects, *await _told(event, record, needs)))
+
+
+async def _told(
+    event: ValidationEnded, record: ValidationRecord, needs: Needs
+) -> tuple[Effect, ...]:
+    """The status comments of the runs whose pull requests wait for it."""
+    runs = [
+        run
+        for number in sorted(record.pull_requests)
+        for run in await needs.runs.of_issue(event.repository.id, number)
+    ]
+    return shown(event.repository, (number for run in runs for number in run.numbers))

@@ -15,16 +15,13 @@ import aiohttp
 from cachetools import LRUCache
 
 from bot.adapters.pacing import Pace
-from bot.domain.problems import TryAgain
+from bot.domain.agent_runs import AgentStep, RemotePullRequest, RemoteRun, RemoteState
+from bot.domain.problems import Limited, TryAgain
 from bot.domain.repositories import Repository
 from bot.ports.coding_agent import (
     AgentFault,
     AgentProblem,
-    AgentStep,
     CodingAgent,
-    RemotePullRequest,
-    RemoteRun,
-    RemoteState,
     RunOrder,
 )
 
@@ -42,6 +39,7 @@ LIMITED_SECONDS = 30.0
 """The API documents no ``Retry-After``: its longest window for reads."""
 BROKEN_SECONDS = 5.0
 LONGEST_THOUGHT = 500
+LONGEST_RESULT = 60_000
 
 _STATES: Final[Mapping[str, RemoteState]] = {
     "PAUSED": RemoteState.WAITING,
@@ -90,7 +88,7 @@ class CodegenAgent(CodingAgent):
 
     async def repository_id(self, repository: Repository) -> int:
         if repository.id not in self._repositories:
-            async for told in self._pages(f"{self._at}/repos"):
+            async for told in self._repos():
                 if str(told.get("github_id")).isdigit():
                     self._repositories[int(told["github_id"])] = told["id"]
         if repository.id not in self._repositories:
@@ -112,13 +110,11 @@ class CodegenAgent(CodingAgent):
         return _run(await self._call("POST", f"{self._at}/agent/run", payload))
 
     async def find(self, run_id: str) -> RemoteRun | None:
-        count = 0
-        async for run in self.listing():
-            count += 1
-            if run.run_id == run_id:
-                return run
-            if count >= FOUND_AMONG:
-                break
+        for skip in range(0, FOUND_AMONG, PAGE):
+            page = await self.page(skip)
+            found = next((run for run in page if run.run_id == run_id), None)
+            if found is not None or len(page) < PAGE:
+                return found
         return None
 
     async def resume(self, remote_id: int, prompt: str, images: Sequence[str] = ()) -> RemoteRun:
@@ -132,9 +128,10 @@ class CodegenAgent(CodingAgent):
         await self._paces.read(self._name)
         return _run(await self._call("GET", f"{self._at}/agent/run/{remote_id}"))
 
-    async def listing(self) -> AsyncIterator[RemoteRun]:
-        async for told in self._pages(f"{self._at}/agent/runs"):
-            yield _run(told)
+    async def page(self, skip: int) -> Sequence[RemoteRun]:
+        await self._paces.read(self._name)
+        told = await self._call("GET", f"{self._at}/agent/runs?skip={skip}&limit={PAGE}")
+        return [_run(it) for it in told.get("items") or ()]
 
     async def steps(self, remote_id: int, most: int) -> Sequence[AgentStep]:
         await self._paces.log(self._name)
@@ -162,11 +159,10 @@ class CodegenAgent(CodingAgent):
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────
 
-    async def _pages(self, url: str) -> AsyncIterator[Json]:
-        """Items of all pages; one that moves to the next page meanwhile comes twice."""
+    async def _repos(self) -> AsyncIterator[Json]:
         for page in range(MOST_PAGES):
             await self._paces.read(self._name)
-            told = await self._call("GET", f"{url}?skip={page * PAGE}&limit={PAGE}")
+            told = await self._call("GET", f"{self._at}/repos?skip={page * PAGE}&limit={PAGE}")
             items = told.get("items") or []
             for it in items:
                 yield it
@@ -195,7 +191,7 @@ def _answer(status: int, body: bytes) -> Any:
         return told
     message = _message(told) or f"HTTP {status}"
     if status == 429:
-        raise TryAgain(f"Codegen's rate limit: {message}", after=LIMITED_SECONDS)
+        raise Limited(f"Codegen's rate limit: {message}", after=LIMITED_SECONDS)
     if status >= 500:
         raise TryAgain(f"Codegen is at fault: {message}", after=BROKEN_SECONDS)
     raise AgentProblem(_FAULTS.get(status, AgentFault.INVALID), message)
@@ -222,8 +218,8 @@ def _run(told: Json) -> RemoteRun:
         status=status,
         created_at=_time(told.get("created_at")),
         url=_text(told, "web_url"),
-        result=_text(told, "result"),
-        summary=_text(told, "summary"),
+        result=_text(told, "result")[:LONGEST_RESULT],
+        summary=_text(told, "summary")[:LONGEST_RESULT],
         run_id=_text(metadata, RUN_ID) if isinstance(metadata, dict) else "",
         pull_requests=tuple(
             RemotePullRequest(

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from markdown_it import MarkdownIt
+
 from bot.domain.log_text import one_line, plain
 
 
@@ -28,6 +30,17 @@ _SPECIAL = re.compile(
     """,
     re.VERBOSE,
 )
+_LOOSE = re.compile(
+    r"""
+    (?P<html> [&<>] )
+    | (?P<mark> [`~\[] )
+    | (?P<reference> @ | \# (?=\d) | (?i: \bGH- ) (?=\d) | (?<=:)// | (?i: \bwww\. ) )
+    """,
+    re.VERBOSE,
+)
+"""What is special where a text keeps its own layout."""
+_blocks = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}).disable(["reference"])
+"""As GitHub reads a text whose HTML and links are escaped."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;"}
 _BLOCK = re.compile(r"(?:[-+=]|\d{1,9}[.)])(?=\s|$|[-=])")
 _SPAN = re.compile(r"`([^`\n]+)`")
@@ -90,6 +103,28 @@ def fence(text: str) -> Defused:
     text = plain(text).strip("\n")
     ticks = "`" * max(3, _longest_run(text) + 1)
     return Defused(f"{ticks}text\n{text}\n{ticks}")
+
+
+def quoted(text: str) -> Defused:
+    """A text of several lines as a quote that keeps its own layout: lists, emphasis, code.
+
+    It mentions, links, loads and closes nothing, and ends where it ends, whatever it says.
+    """
+    lines = plain(text).strip("\n").split("\n")
+    code: set[int] = set()
+    for token in _blocks.parse("\n".join(lines)):
+        if token.type in {"fence", "code_block"} and token.map is not None:
+            code.update(range(*token.map))
+    shown = (line if at in code else _laid_out(line) for at, line in enumerate(lines))
+    return Defused("\n".join(f"> {line}".rstrip() for line in shown))
+
+
+def _laid_out(line: str) -> str:
+    parts = _SPAN.split(line)
+    return "".join(
+        inline_code(part) if odd % 2 else _LOOSE.sub(_escaped, part)
+        for odd, part in enumerate(parts)
+    )
 
 
 def defused(value: object) -> object:

@@ -14,8 +14,10 @@ from limits.aio.storage import MemoryStorage, MongoDBStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
-from bot.domain.problems import TryAgain
+from bot.domain.problems import Limited
 from bot.ports.clock import Clock
+
+Windows = tuple[RateLimitItem, ...]
 
 CONTENT = (RateLimitItemPerMinute(72), RateLimitItemPerHour(450))
 """GitHub allows 80 creating calls a minute, 500 an hour; a tenth less: its clock is not ours."""
@@ -28,7 +30,7 @@ MOST_LOOKS = 10
 
 
 class Pace(Protocol):
-    """Waits for the turn of a name. Raises TryAgain where that is long."""
+    """Waits for the turn of a name. Raises Limited where that is long."""
 
     async def __call__(self, name: str) -> None: ...
 
@@ -42,7 +44,7 @@ class SharedPace:
         uri: str = "",
         database: str = "",
         *,
-        windows: tuple[RateLimitItem, ...] = CONTENT,
+        windows: Windows = CONTENT,
         said: str = "GitHub's limit for creating things is reached",
     ) -> None:
         self._clock = clock
@@ -75,8 +77,8 @@ class SharedPace:
             else:
                 wait = LONGEST_WAIT_SECONDS
         except StorageError as fault:
-            raise TryAgain(f"the pace of calls could not be read: {fault}") from fault
-        raise TryAgain(self._said, after=wait)
+            raise Limited(f"the pace of calls could not be read: {fault}") from fault
+        raise Limited(self._said, after=wait)
 
     async def close(self) -> None:
         """Close the connection to the database."""

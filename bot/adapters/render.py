@@ -15,13 +15,17 @@ from markupsafe import Markup, escape
 
 from bot.adapters import markdown
 from bot.adapters.report_view import view
+from bot.adapters.run_view import shown_run, shown_status
+from bot.domain.agent_runs import AgentRun
 from bot.domain.check_runs import MAXIMUM_TEXT_BYTES
 from bot.domain.commands import COMMANDS
+from bot.domain.conversations import STATUS_MARKER
 from bot.domain.effects import Reply
 from bot.domain.log_text import one_line, plain
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import ValidationResult
 from bot.policy.check_view import check_view
+from bot.ports.renderer import PromptView, StatusView
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 WIDTH = 100
@@ -42,12 +46,13 @@ class TemplateRenderer:
             "fence": markdown.fence,
             "inline_code": markdown.inline_code,
             "prose": markdown.prose,
+            "quoted": markdown.quoted,
             "written": markdown.Defused,
         }
         self._html = _environment(loader, autoescape=True)
         self._html.filters["code_spans"] = code_spans
         self._text = _environment(loader)
-        self._text.filters |= {"hang": hang, "clip": clip}
+        self._text.filters |= {"hang": hang, "clip": clip, "plain": plain}
 
     def report_markdown(self, result: ValidationResult, *, title: str = "") -> str:
         """The report as GitHub-flavoured Markdown."""
@@ -70,14 +75,31 @@ class TemplateRenderer:
         return markdown.within_bytes(text, MAXIMUM_TEXT_BYTES - len(link.encode())) + link
 
     def reply(
-        self, reply: Reply, records: Mapping[str, ValidationRecord], urls: Mapping[str, str]
+        self,
+        reply: Reply,
+        records: Mapping[str, ValidationRecord],
+        urls: Mapping[str, str],
+        runs: Mapping[str, AgentRun],
     ) -> str:
         """See the port."""
         template = self._markdown.get_template("comments/reply.md.j2")
         titles = {it.id: check_view(it, "").title for it in records.values()}
-        text = _tidy(template.render(reply=reply, commands=COMMANDS, titles=titles, urls=urls))
+        shown = {it.id: shown_run(it, it.updated_at) for it in runs.values()}
+        text = _tidy(
+            template.render(reply=reply, commands=COMMANDS, titles=titles, urls=urls, runs=shown)
+        )
         whole = f"{reply.comment.reply_marker}\n\n{text}"
         return markdown.within_bytes(whole, MAXIMUM_TEXT_BYTES)
+
+    def status(self, view: StatusView) -> str:
+        """See the port."""
+        template = self._markdown.get_template("comments/status.md.j2")
+        text = _tidy(template.render(status=shown_status(view)))
+        return markdown.within_bytes(f"{STATUS_MARKER}\n\n{text}", MAXIMUM_TEXT_BYTES)
+
+    def prompt(self, view: PromptView) -> str:
+        """See the port."""
+        return _tidy(self._text.get_template("prompts/run.md.j2").render(view=view))
 
     def report_html(self, result: ValidationResult, *, title: str = "", log_url: str = "") -> str:
         """The report as one page that loads nothing and runs no script."""

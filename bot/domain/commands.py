@@ -106,19 +106,16 @@ COMMANDS: Final[dict[Verb, CommandSpec]] = {
         _spec(
             Verb.RUN, "GOAL…", Takes.TEXT, _WRITE,
             "Starts an agent run. The goal may go on over the following lines; "
-            "`/codegen GOAL…` is the same.", is_there=False,
+            "`/codegen GOAL…` is the same.",
         ),
-        _spec(
-            Verb.PLAN, "GOAL…", Takes.TEXT, _WRITE, "Asks the agent for a plan only.",
-            is_there=False,
-        ),
+        _spec(Verb.PLAN, "GOAL…", Takes.TEXT, _WRITE, "Asks the agent for a plan only."),
         _spec(
             Verb.APPROVE, "", Takes.NOTHING, _WRITE,
-            "Approves the plan: the same run goes on to a pull request.", is_there=False,
+            "Approves the plan: the same run goes on to a pull request.",
         ),
         _spec(
             Verb.RESUME, "MESSAGE…", Takes.TEXT, _WRITE,
-            "Sends a follow-up to the newest run here.", is_there=False,
+            "Sends a follow-up to the newest run here.",
         ),
         _spec(Verb.STATUS, "", Takes.NOTHING, _READ, "Says where things stand."),
         _spec(

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 from bot.domain.commands import Mistake, Verb
+from bot.domain.ids import derived
 from bot.domain.repositories import Permission
 
 
@@ -17,11 +18,12 @@ class CommentKind(StrEnum):
     CONVERSATION = "issue_comment"
     REVIEW = "pull_request_review"
     INLINE = "pull_request_review_comment"
+    ISSUE = "issues"
 
 
 @dataclass(frozen=True)
 class CommentReference:
-    """A person's comment. ``id`` is GitHub's, unique within its kind; ``number`` the issue's."""
+    """A person's comment, or an issue itself. ``id`` is GitHub's, unique within its kind."""
 
     kind: CommentKind
     id: int
@@ -32,6 +34,10 @@ class CommentReference:
     def reply_marker(self) -> str:
         """What our reply to it is found by, beside its author."""
         return f"<!-- codegenapp:reply:{self.kind.value}:{self.id} -->"
+
+    def named(self, *parts: str | int) -> str:
+        """The id of what this comment sets going: whichever delivery tells of it, the same."""
+        return derived("comment", self.kind.value, self.id, *parts)
 
 
 @dataclass(frozen=True)
@@ -110,10 +116,14 @@ class Done:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where things stand: the newest validation of the head, if there is a pull request."""
+    """Where things stand: the newest validation of the head, if there is a pull request, and runs.
+
+    ``run_ids`` are those of the agent runs here, newest first.
+    """
 
     head_sha: str
     validation_id: str | None
+    run_ids: tuple[str, ...] = ()
     kind: Literal["standing"] = "standing"
 
 

@@ -6,10 +6,12 @@ ids, never text; it is stored in the inbox item before the first one is carried 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
+from bot.domain.agent_runs import ResponseType, RunMessage, RunRequest, RunStatus
 from bot.domain.comments import Answer, CommentReference, Reaction
 from bot.domain.events import InternalEvent
 from bot.domain.projects import ProjectStatus
@@ -131,10 +133,15 @@ class RetireProject:
 
 @dataclass(frozen=True)
 class LeaveEvent:
-    """Have an event in the inbox, for another key or for later."""
+    """Have an event in the inbox, for another key or for later.
+
+    ``once`` names what it is left for, where another delivery may tell of the same: empty, it is
+    left once for each delivery.
+    """
 
     event: InternalEvent
     due_at: datetime | None = None
+    once: str = ""
     kind: Literal["leave_event"] = "leave_event"
 
 
@@ -159,6 +166,98 @@ class Reply:
     kind: Literal["reply"] = "reply"
 
 
+@dataclass(frozen=True)
+class RequestRun:
+    """Have a run's record, in the queue; a known one stays as it is."""
+
+    run_id: str
+    request: RunRequest
+    kind: Literal["request_run"] = "request_run"
+
+
+@dataclass(frozen=True)
+class MessageRun:
+    """Have a message among a run's, and the run in the queue to send it; a known one stays."""
+
+    run_id: str
+    message: RunMessage
+    kind: Literal["message_run"] = "message_run"
+
+
+@dataclass(frozen=True)
+class StartRun:
+    """Have a queued run under way at the agent's, created or sent its messages there."""
+
+    run_id: str
+    kind: Literal["start_run"] = "start_run"
+
+
+@dataclass(frozen=True)
+class QueueRun:
+    """Have a run's place in the queue, and why it waits, in its record."""
+
+    run_id: str
+    place: int
+    reason: str
+    kind: Literal["queue_run"] = "queue_run"
+
+
+@dataclass(frozen=True)
+class NoteRun:
+    """Have a run's record say how far it is."""
+
+    run_id: str
+    remote_status: str
+    remote_seen: str
+    progress: int
+    step: str
+    pull_request: int | None = None
+    pull_request_url: str = ""
+    kind: Literal["note_run"] = "note_run"
+
+
+@dataclass(frozen=True)
+class EndRun:
+    """Have a run no longer followed: ended, or waiting for a person. One that ended before stays.
+
+    ``known_pull_requests`` are the agent's numbers of all that the run has named.
+    """
+
+    run_id: str
+    status: RunStatus
+    reason: str
+    response_type: ResponseType | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    remote_status: str = ""
+    remote_seen: str = ""
+    pull_request: int | None = None
+    pull_request_url: str = ""
+    known_pull_requests: tuple[int, ...] = ()
+    kind: Literal["end_run"] = "end_run"
+
+
+@dataclass(frozen=True)
+class CancelRun:
+    """Have a run cancelled: no longer followed; ``kill`` also keeps agents from its pull request.
+
+    One that has ended stays so; it is killed all the same.
+    """
+
+    run_id: str
+    reason: str
+    kill: bool = False
+    kind: Literal["cancel_run"] = "cancel_run"
+
+
+@dataclass(frozen=True)
+class PublishStatus:
+    """Bring the status comment of an issue or pull request to what the records say now."""
+
+    repository: Repository
+    number: int
+    kind: Literal["publish_status"] = "publish_status"
+
+
 Effect = (
     RecordValidation
     | StartValidation
@@ -172,6 +271,14 @@ Effect = (
     | LeaveEvent
     | React
     | Reply
+    | RequestRun
+    | MessageRun
+    | StartRun
+    | QueueRun
+    | NoteRun
+    | EndRun
+    | CancelRun
+    | PublishStatus
 )
 
 

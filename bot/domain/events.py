@@ -7,8 +7,10 @@ at, never what is true: handlers fetch, because deliveries come late, twice and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.agent_runs import AgentStep, RemoteRun
 from bot.domain.commands import Command, Mistake
 from bot.domain.comments import CommentReference
 from bot.domain.repositories import Account, Repository
@@ -113,6 +115,24 @@ class CommandsGiven:
     place: str = ""
 
 
+class IssueChange(StrEnum):
+    """What happened to an issue; values are GitHub's actions."""
+
+    OPENED = "opened"
+    LABELED = "labeled"
+
+
+@dataclass(frozen=True)
+class IssueChanged:
+    """An issue was opened, or got a label. ``comment`` is the issue itself, as what is answered."""
+
+    repository: Repository
+    comment: CommentReference
+    change: IssueChange
+    sender: Account
+    label: str = ""
+
+
 class InstallationChange(StrEnum):
     """What happened to an installation; ``seen`` comes from our own reconciliation."""
 
@@ -166,6 +186,36 @@ class ValidationEnded:
 
 
 @dataclass(frozen=True)
+class AgentRunsTouched:
+    """Something about the agent runs of a repository may be new: one waits, or its time is up."""
+
+    repository: Repository
+
+
+@dataclass(frozen=True)
+class AgentRunSeen:
+    """A run was looked at where the agent is, at a time.
+
+    ``remote`` is None where the agent no longer knows it; ``step`` the newest of its log, if
+    somebody looked.
+    """
+
+    repository: Repository
+    run_id: str
+    at: datetime
+    remote: RemoteRun | None
+    step: AgentStep | None = None
+
+
+@dataclass(frozen=True)
+class StatusOutdated:
+    """What the status comment of an issue or pull request is to say may be new."""
+
+    repository: Repository
+    number: int
+
+
+@dataclass(frozen=True)
 class Pinged:
     """GitHub tried the webhook."""
 
@@ -184,10 +234,22 @@ Event = (
     | InstallationChanged
     | RepositoryChanged
     | ValidationEnded
+    | IssueChanged
+    | AgentRunsTouched
+    | AgentRunSeen
+    | StatusOutdated
     | Pinged
 )
 
-InternalEvent = PullRequestChanged | InstallationChanged | ValidationAsked | ValidationEnded
+InternalEvent = (
+    PullRequestChanged
+    | InstallationChanged
+    | ValidationAsked
+    | ValidationEnded
+    | AgentRunsTouched
+    | AgentRunSeen
+    | StatusOutdated
+)
 """What we leave in the inbox for ourselves."""
 
 
@@ -201,15 +263,18 @@ class Ignored:
 def key(event: Event) -> str:
     """What is handled one at a time: a pull request, else the rest of its repository.
 
-    ``REPOSITORY_ID:NUMBER`` (number 0 where there is none), ``installation:ID`` or ``app``.
+    ``REPOSITORY_ID:NUMBER`` (number 0 where there is none), ``REPOSITORY_ID:runs`` for its agent
+    runs, which have one queue; ``installation:ID`` or ``app``.
     """
     match event:
-        case PullRequestChanged() | ValidationAsked():
+        case PullRequestChanged() | ValidationAsked() | StatusOutdated():
             return f"{event.repository.id}:{event.number}"
-        case CommandsGiven():
+        case CommandsGiven() | IssueChanged():
             return f"{event.repository.id}:{event.comment.number}"
         case ValidationEnded():
             return f"{event.repository.id}:{event.number or 0}"
+        case AgentRunsTouched() | AgentRunSeen():
+            return f"{event.repository.id}:runs"
         case InstallationChanged():
             return f"installation:{event.installation_id}"
         case Pinged():

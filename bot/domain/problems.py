@@ -24,5 +24,9 @@ class TryAgain(Exception):
         self.after = after
 
 
+class Limited(TryAgain):
+    """Too much was asked of an outside system: this call has done nothing there."""
+
+
 class AssumptionFailed(Exception):
     """What an effect took for granted is no longer so: gather the facts and decide anew."""

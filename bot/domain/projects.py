@@ -32,6 +32,7 @@ class Project:
     deployment_settings: Mapping[str, Any] = field(default_factory=dict)
     auto_merge_enabled: bool | None = None
     reason: str = ""
+    check_left_alone: bool = False
 
     @property
     def name(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-_LATER_AGENT = "agent runs are not there yet"
 _LATER_MERGE = "merging is not there yet"
 _LATER_DEPLOYMENT = "deployments are not there yet"
 _NO_CODE = "no code and no check changes"
@@ -28,7 +27,6 @@ UNHEARD: Final[Mapping[str, str]] = {
     "fork": "a fork's pull request tells of itself",
     "github_app_authorization": "sign-in is not there yet",
     "gollum": _NO_CODE,
-    "issues": _LATER_AGENT,
     "label": _NO_CODE,
     "marketplace_purchase": _NOT_OURS,
     "member": _ADMINISTRATION,

@@ -19,6 +19,8 @@ from bot.domain.commands import PREFIX
 from bot.domain.commands import parse as parse_commands
 from bot.domain.comments import CommentKind, CommentReference
 from bot.domain.events import (
+    AgentRunSeen,
+    AgentRunsTouched,
     CheckActionRequested,
     CheckRerequested,
     CommandsGiven,
@@ -27,6 +29,8 @@ from bot.domain.events import (
     Ignored,
     InstallationChange,
     InstallationChanged,
+    IssueChange,
+    IssueChanged,
     MergeGroupDestroyed,
     MergeGroupFormed,
     Pinged,
@@ -34,6 +38,7 @@ from bot.domain.events import (
     PullRequestChanged,
     RepositoryChange,
     RepositoryChanged,
+    StatusOutdated,
     ValidationAsked,
     ValidationEnded,
 )
@@ -45,6 +50,9 @@ INTERNAL: Final[Mapping[str, type[Event]]] = {
     "codegenapp.installation_seen": InstallationChanged,
     "codegenapp.validation_asked": ValidationAsked,
     "codegenapp.validation_ended": ValidationEnded,
+    "codegenapp.agent_runs_touched": AgentRunsTouched,
+    "codegenapp.agent_run_seen": AgentRunSeen,
+    "codegenapp.status_outdated": StatusOutdated,
 }
 """Events that we leave for ourselves, by the names that stand in the inbox: never change one."""
 
@@ -230,6 +238,24 @@ def _commented(
     )
 
 
+def _issue(fields: _Fields, own: Own) -> Event | Ignored:
+    action = fields.text("action")
+    if action not in set(IssueChange):
+        return Ignored(f"issues.{action}: starts no run")
+    issue, sender = fields.inner("issue"), _sender(fields)
+    if sender.is_bot or sender.login == own.login:
+        return Ignored(f"issues.{action}: a bot's doing starts no run")
+    return IssueChanged(
+        repository=_repository(fields),
+        comment=CommentReference(
+            CommentKind.ISSUE, issue.number("id"), issue.number("number"), issue.text("html_url")
+        ),
+        change=IssueChange(action),
+        sender=sender,
+        label=fields.inner("label").text("name") if "label" in fields else "",
+    )
+
+
 def _push(fields: _Fields, own: Own) -> Event | Ignored:
     del own
     ref = fields.text("ref")
@@ -332,6 +358,7 @@ _PARSERS: Final[Mapping[str, Parser]] = {
     "installation": _installation,
     "installation_repositories": _installation_repositories,
     "issue_comment": _issue_comment,
+    "issues": _issue,
     "merge_group": _merge_group,
     "ping": _ping,
     "pull_request": _pull_request,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pydantic_core import to_json
 
+from bot.domain.agent_runs import AgentRun
 from bot.domain.commands import COMMANDS, Command, Mistake, Verb
 from bot.domain.comments import (
     FAILED,
@@ -28,7 +30,7 @@ from bot.domain.events import CommandsGiven, ValidationAsked
 from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Permission, PullRequest
 from bot.domain.validation_records import ValidationRecord
-from bot.policy import requests
+from bot.policy import agent_requests, requests
 from bot.policy.detect import Detected
 from bot.policy.effective import effective
 
@@ -42,16 +44,39 @@ class CommandFacts:
 
     ``pull_request`` is None for an issue; ``of_head`` are the validations of its head, oldest
     first; ``unended`` those that it still waits for; ``author_permission`` is asked for forks only.
+    ``runs``, ``asked_today`` and ``has_agent`` are as in ``agent_requests.Place``.
     """
 
     event: CommandsGiven
     permission: Permission
     parsed: ParsedConfig
+    now: datetime
     path: str = ""
+    runs: Sequence[AgentRun] = ()
+    asked_today: Sequence[datetime] = ()
+    has_agent: bool = False
     pull_request: PullRequest | None = None
     of_head: Sequence[ValidationRecord] = ()
     unended: Sequence[ValidationRecord] = ()
     author_permission: Permission = Permission.NONE
+
+    @property
+    def place(self) -> agent_requests.Place:
+        """What is known for the agent's commands."""
+        event, pull = self.event, self.pull_request
+        return agent_requests.Place(
+            repository=event.repository,
+            comment=event.comment,
+            sender=event.sender,
+            config=self.parsed.config,
+            now=self.now,
+            is_open=pull.is_open if pull else event.is_open,
+            pull_request=pull,
+            place=event.place,
+            runs=self.runs,
+            asked_today=self.asked_today,
+            has_agent=self.has_agent,
+        )
 
 
 @dataclass
@@ -62,6 +87,14 @@ class _Told:
     quiet: list[Answer] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     allowed: int = 0
+
+    def take(self, verb: Verb, wanted: agent_requests.Wanted | Impossible) -> None:
+        """Take what a command for the agent comes to."""
+        if isinstance(wanted, Impossible):
+            self.answers.append(wanted)
+        else:
+            self.effects += wanted.effects
+            self.quiet.append(Done(verb, wanted.sentence))
 
 
 def least(verb: Verb, config: RepoConfig) -> Permission:
@@ -76,11 +109,11 @@ def decide(facts: CommandFacts) -> Decision:
     if not event.commands:
         return Decision("there is no command of ours in it")
     told = _Told()
-    for command in event.commands:
+    for ordinal, command in enumerate(event.commands):
         if isinstance(command, Mistake):
             told.answers.append(Mistaken(command))
         else:
-            _one(command, facts, told)
+            _one(command, facts, told, ordinal)
     effects: list[Effect] = []
     if told.allowed:
         effects.append(React(event.repository, event.comment, Reaction.SEEN))
@@ -100,7 +133,7 @@ def decide(facts: CommandFacts) -> Decision:
     return Decision(f"{event.sender.login} says {said}: {outcome}", tuple(effects))
 
 
-def _one(command: Command, facts: CommandFacts, told: _Told) -> None:
+def _one(command: Command, facts: CommandFacts, told: _Told, ordinal: int) -> None:
     needed = least(command.verb, facts.parsed.config)
     if not facts.permission.allows(needed):
         told.answers.append(
@@ -117,9 +150,15 @@ def _one(command: Command, facts: CommandFacts, told: _Told) -> None:
         case Verb.CONFIG:
             told.answers.append(configured(facts.parsed, facts.path))
         case Verb.CANCEL:
-            _cancel(facts, told)
+            _cancel(command, facts, told)
         case Verb.VALIDATE | Verb.TRUST:
-            _validate(command, facts, told)
+            _validate(command, facts, told, ordinal)
+        case Verb.RUN | Verb.PLAN:
+            told.take(command.verb, agent_requests.request(command, facts.place, ordinal))
+        case Verb.APPROVE:
+            told.take(command.verb, agent_requests.approve(facts.place, ordinal))
+        case Verb.RESUME:
+            told.take(command.verb, agent_requests.resume(command, facts.place, ordinal))
         case _:
             told.answers.append(NotThereYet(command.verb))
 
@@ -127,7 +166,7 @@ def _one(command: Command, facts: CommandFacts, told: _Told) -> None:
 def _standing(facts: CommandFacts) -> Standing:
     pull = facts.pull_request
     newest = facts.of_head[-1].id if facts.of_head else None
-    return Standing(pull.head_sha if pull else "", newest)
+    return Standing(pull.head_sha if pull else "", newest, tuple(run.id for run in facts.runs))
 
 
 def configured(parsed: ParsedConfig, path: str) -> Configured:
@@ -153,17 +192,19 @@ def _shown(value: object) -> str:
     return to_json(value).decode()
 
 
-def _cancel(facts: CommandFacts, told: _Told) -> None:
+def _cancel(command: Command, facts: CommandFacts, told: _Told) -> None:
     reason = f"{facts.event.sender.login} cancelled it"
-    cancelled = requests.cancel(facts.unended, reason)
-    told.effects += cancelled.effects
-    if cancelled.effects:
-        told.quiet.append(Done(Verb.CANCEL, "What was running here is cancelled."))
+    validations = requests.cancel(facts.unended, reason).effects
+    runs = agent_requests.cancel(command, facts.place)
+    told.effects += (*validations, *runs)
+    if validations or runs:
+        banned = " The agent is banned from here." if command.kill and runs else ""
+        told.quiet.append(Done(Verb.CANCEL, f"What was running here is cancelled.{banned}"))
     else:
         told.answers.append(Done(Verb.CANCEL, "Nothing was running here."))
 
 
-def _validate(command: Command, facts: CommandFacts, told: _Told) -> None:
+def _validate(command: Command, facts: CommandFacts, told: _Told, ordinal: int) -> None:
     """Have the head validated: ``trust`` names the commit of a fork that it is about."""
     impossible = _why_not(command, facts)
     pull = facts.pull_request
@@ -172,7 +213,7 @@ def _validate(command: Command, facts: CommandFacts, told: _Told) -> None:
         return
     event = facts.event
     wish = ValidationAsked(event.repository, pull.number, pull.head_sha, event.sender)
-    told.effects.append(LeaveEvent(wish))
+    told.effects.append(LeaveEvent(wish, once=event.comment.named("validation", ordinal)))
     told.quiet.append(Done(command.verb, f"`{pull.head_sha[:12]}` is being validated."))
 
 

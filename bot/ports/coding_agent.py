@@ -4,7 +4,7 @@ Life cycle of a run there:
 
 1. ``create`` starts it. It is not safe to repeat: after a lost answer, ``find`` says by our own id
    whether it was started.
-2. ``listing`` and ``get`` tell where it stands, ``steps`` what it does.
+2. ``page`` and ``get`` tell where it stands, ``steps`` what it does.
 3. ``resume`` sends a message to it, also to one that has ended, which then goes on. It is never
    repeated.
 4. Nothing stops a run; ``ban`` keeps all agents from its pull request.
@@ -12,69 +12,13 @@ Life cycle of a run there:
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from bot.domain.agent_runs import AgentStep, RemoteRun
 from bot.domain.repositories import Repository
-
-
-class RemoteState(StrEnum):
-    """What an agent's own word for a run's status means; an unknown word is still going."""
-
-    GOING = "going"
-    WAITING = "waiting"
-    COMPLETE = "complete"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class RemotePullRequest:
-    """A pull request that a run names. ``id`` is the agent's, the rest may be missing there."""
-
-    id: int
-    url: str = ""
-    title: str = ""
-    head_branch: str = ""
-
-    @property
-    def number(self) -> int | None:
-        """Its number, by its address."""
-        found = re.search(r"/pull/([0-9]{1,12})(?:[/?#]|$)", self.url)
-        return int(found[1]) if found else None
-
-    @property
-    def full_name(self) -> str:
-        """Its repository, ``owner/name``, by its address; empty where that says nothing."""
-        found = re.search(r"//[^/]+/([^/]+/[^/]+)/pull/[0-9]", self.url)
-        return found[1] if found else ""
-
-
-@dataclass(frozen=True)
-class RemoteRun:
-    """A run as the agent tells it. ``status`` is its own word; ``run_id`` ours, empty if none."""
-
-    id: int
-    state: RemoteState
-    status: str
-    created_at: datetime | None = None
-    url: str = ""
-    result: str = ""
-    summary: str = ""
-    run_id: str = ""
-    pull_requests: tuple[RemotePullRequest, ...] = ()
-
-
-@dataclass(frozen=True)
-class AgentStep:
-    """An entry of a run's log: the tool that was used and what the agent thought, cut short."""
-
-    kind: str
-    tool: str
-    thought: str
 
 
 @dataclass(frozen=True)
@@ -113,7 +57,8 @@ class CodingAgent(Protocol):
     """See the module.
 
     Every call has a timeout and keeps within the agent's limits, over all processes that share a
-    database. Limits, 5xx, timeouts and dropped connections raise ``TryAgain(after)``; what waiting
+    database. A limit raises ``Limited(after)``, and nothing was asked; 5xx, timeouts and dropped
+    connections raise ``TryAgain(after)``, and nobody knows what became of the call; what waiting
     does not mend is an ``AgentProblem``.
     """
 
@@ -132,8 +77,8 @@ class CodingAgent(Protocol):
     async def get(self, remote_id: int) -> RemoteRun:
         """One run."""
 
-    def listing(self) -> AsyncIterator[RemoteRun]:
-        """All runs of the organisation, newest first, a page at a time."""
+    async def page(self, skip: int) -> Sequence[RemoteRun]:
+        """A hundred runs of the organisation, newest first, behind the first ``skip`` ones."""
 
     async def steps(self, remote_id: int, most: int) -> Sequence[AgentStep]:
         """The newest entries of a run's log, newest first."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from bot.domain.check_runs import CheckRun, CheckView
 from bot.domain.comments import Comment, CommentReference, Reaction
+from bot.domain.conversations import Issue
 from bot.domain.repositories import Permission, PullRequest, Repository
 
 
@@ -56,6 +57,14 @@ class File:
 
 
 @dataclass(frozen=True)
+class Image:
+    """A picture: ``media_type`` is told by its content."""
+
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Missed:
     """A delivery that GitHub tried to make: ``id`` is the attempt's, ``guid`` the delivery's."""
 
@@ -86,6 +95,15 @@ class GitHub(Protocol):
 
     async def repository(self, repository: Repository) -> Repository:
         """The repository as it is now, looked up by its id, whatever its name was."""
+
+    async def issue(self, repository: Repository, number: int) -> Issue:
+        """One issue, or what a pull request is beside."""
+
+    async def image(self, url: str) -> Image | None:
+        """An image that somebody put into a comment; None for what is none, or is elsewhere.
+
+        Only GitHub's own addresses of attachments are asked, up to 5 MB.
+        """
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest:
         """One pull request."""
@@ -144,7 +162,7 @@ class GitHub(Protocol):
     async def react(
         self, repository: Repository, comment: CommentReference, reaction: Reaction
     ) -> None:
-        """Have our reaction at a comment; a review's body takes none, and gets none."""
+        """Have our reaction at a comment or issue; a review's body takes none, and gets none."""
 
     async def clone_token(self, repository: Repository) -> str:
         """A token that reads this repository's contents and nothing else, for git over HTTP."""

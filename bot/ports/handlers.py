@@ -15,9 +15,10 @@ from bot.domain.effects import Decision
 from bot.domain.ids import derived
 from bot.domain.repositories import Repository
 from bot.ports.clock import Clock
+from bot.ports.coding_agent import CodingAgent
 from bot.ports.github import GitHub
 from bot.ports.jobs import Jobs
-from bot.ports.records import Projects, Validations
+from bot.ports.records import AgentRuns, Projects, Validations
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,16 @@ class Configuration:
 class Needs:
     """What handlers may read.
 
-    ``configuration`` takes a branch or commit, empty for the default branch; what it gives is
-    cached by the file's blob SHA.
+    ``agent`` is None where none is set up. ``configuration`` takes a branch or commit, empty for
+    the default branch; what it gives is cached by the file's blob SHA.
     """
 
     github: GitHub
     projects: Projects
     validations: Validations
     jobs: Jobs
+    runs: AgentRuns
+    agent: CodingAgent | None
     configuration: Callable[[Repository, str], Awaitable[Configuration]]
     clock: Clock
 

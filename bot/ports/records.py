@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from bot.domain.agent_runs import AgentRun, RunMessage, RunStatus
+from bot.domain.conversations import Conversation
 from bot.domain.projects import Project, ProjectStatus
 from bot.domain.repositories import Repository
 from bot.domain.validation_records import ValidationRecord
@@ -77,6 +79,73 @@ class Validations(Protocol):
 
     async def leave(self, validation_id: str, number: int) -> ValidationRecord | None:
         """Take a pull request from a record's; the record as it is then."""
+
+    async def newest_of(self, repository_id: int, number: int) -> ValidationRecord | None:
+        """The newest one that a pull request wanted."""
+
+    async def belong(self, repository_id: int, number: int, agent_run_id: str) -> None:
+        """Have those of a pull request belong to an agent run, where they belong to none."""
+
+
+class AgentRuns(Protocol):
+    """One record for each run."""
+
+    async def add(self, run: AgentRun) -> AgentRun:
+        """Keep a new record; the known one of its id where there is."""
+
+    async def get(self, run_id: str) -> AgentRun | None: ...
+
+    async def of_issue(self, repository_id: int, number: int) -> Sequence[AgentRun]:
+        """Those asked for in an issue or pull request, or that brought it: newest first.
+
+        The last hundred.
+        """
+
+    async def unended_of(self, repository_id: int) -> Sequence[AgentRun]:
+        """Those of a repository that are queued or active, oldest first."""
+
+    def unended(self) -> AsyncIterator[AgentRun]:
+        """All that are queued or active, oldest first."""
+
+    async def asked_since(self, repository_id: int, since: datetime) -> Sequence[datetime]:
+        """When each run of a repository was asked for since then, oldest first."""
+
+    async def uncreated_before(self, at: datetime) -> int:
+        """How many that were asked for before wait for the agent to take them."""
+
+    async def change(
+        self, run_id: str, changes: Mapping[str, Any], *, only: Collection[RunStatus] = ()
+    ) -> AgentRun | None:
+        """Change fields of a record; as it is then. None where it is in none of ``only``."""
+
+    async def tell(
+        self, run_id: str, message: RunMessage, changes: Mapping[str, Any]
+    ) -> AgentRun | None:
+        """Add a message and change fields; None where the message is among the record's."""
+
+
+class Conversations(Protocol):
+    """One record for each issue or pull request where the bot has a status comment."""
+
+    async def get(self, repository_id: int, number: int) -> Conversation: ...
+
+    async def intend(
+        self, conversation: Conversation, by: str, at: datetime, lapsed: datetime
+    ) -> bool:
+        """Write down that its comment is about to be made; False where somebody else makes it.
+
+        An intention of the same one, or from before ``lapsed``, is taken over.
+        """
+
+    async def keep(self, conversation: Conversation) -> None:
+        """Have the record like this."""
+
+
+class Turns(Protocol):
+    """Work that one process does for all of them."""
+
+    async def take(self, name: str, until: datetime) -> bool:
+        """Have the turn until a time; False where another process has it. Safe to repeat."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from bot.domain.agent_runs import AgentRun
+from bot.domain.conversations import Issue
 from bot.domain.effects import Reply
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import ValidationResult
+
+
+@dataclass(frozen=True)
+class Said:
+    """What somebody wrote, for a prompt: data, whatever it says."""
+
+    login: str
+    text: str
+
+
+@dataclass(frozen=True)
+class PromptView:
+    """What a prompt is made of. ``fence`` is a random word that none of the texts has.
+
+    ``conventions`` is the repository's own file for contributors, with its path; ``left_out``
+    counts the comments before those that are there.
+    """
+
+    run: AgentRun
+    issue: Issue
+    comments: Sequence[Said]
+    fence: str
+    conventions: tuple[str, str] | None = None
+    left_out: int = 0
+    images: int = 0
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the agent is told; ``images`` are data URIs."""
+
+    text: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StatusView:
+    """What the status comment of an issue or pull request tells.
+
+    ``runs`` are newest first; ``validations`` the newest one of each pull request, by its number,
+    with its title, how it ended (empty while it goes on) and its page.
+    """
+
+    number: int
+    runs: Sequence[AgentRun]
+    validations: Mapping[int, ShownValidation]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class ShownValidation:
+    """A validation in a line."""
+
+    head_sha: str
+    title: str
+    verdict: str
+    url: str
 
 
 class Renderer(Protocol):
@@ -32,12 +93,23 @@ class Renderer(Protocol):
         """What it says below: findings, what was not verified or assumed; within its limit."""
 
     def reply(
-        self, reply: Reply, records: Mapping[str, ValidationRecord], urls: Mapping[str, str]
+        self,
+        reply: Reply,
+        records: Mapping[str, ValidationRecord],
+        urls: Mapping[str, str],
+        runs: Mapping[str, AgentRun],
     ) -> str:
         """Our reply to a comment: its marker first, then an answer to each of its commands.
 
-        ``records`` and ``urls`` are those of the validations that the answers name, by their ids.
+        ``records`` and ``urls`` are those of the validations that the answers name, by their ids,
+        ``runs`` the agent runs.
         """
+
+    def status(self, view: StatusView) -> str:
+        """The status comment: its marker first, then how the runs stand; within GitHub's limit."""
+
+    def prompt(self, view: PromptView) -> str:
+        """What the agent is told; what people wrote stands in it as fenced data."""
 
     def validation_page(self, record: ValidationRecord, log: str) -> str:
         """The page of a validation that has no report (yet): where it stands, and its log."""

@@ -8,9 +8,12 @@ from bot.domain.problems import TryAgain
 from bot.domain.validation_records import ValidationRecord
 from bot.log import get_logger
 from bot.ports.github import GitHub, GitHubProblem
-from bot.ports.records import Validations
+from bot.ports.records import AgentRuns, Validations
 from bot.ports.renderer import Renderer
 from bot.services.check_runs import DetailsUrl
+
+MOST_RUNS = 10
+"""That a reply tells of, the newest ones."""
 
 log = get_logger()
 
@@ -22,11 +25,13 @@ class Replies:
         self,
         github: GitHub,
         validations: Validations,
+        runs: AgentRuns,
         renderer: Renderer,
         details_url: DetailsUrl,
     ) -> None:
         self._github = github
         self._validations = validations
+        self._runs = runs
         self._renderer = renderer
         self._details_url = details_url
 
@@ -44,7 +49,10 @@ class Replies:
         found = [await self._record(answer) for answer in effect.answers]
         records = {it.id: it for it in found if it is not None}
         urls = {it.id: self._details_url(it) for it in records.values()}
-        body = self._renderer.reply(effect, records, urls)
+        named = [id_ for it in effect.answers if isinstance(it, Standing) for id_ in it.run_ids]
+        runs = [await self._runs.get(id_) for id_ in named[:MOST_RUNS]]
+        shown = {it.id: it for it in runs if it is not None}
+        body = self._renderer.reply(effect, records, urls, shown)
         try:
             return await self._upsert(effect, body)
         except GitHubProblem as refusal:

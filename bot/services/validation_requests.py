@@ -16,13 +16,14 @@ from bot.domain.effects import (
     LeavePullRequest,
     RecordValidation,
     StartValidation,
+    ValidationOrder,
 )
 from bot.domain.problems import AssumptionFailed
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import FailureClass, ValidationStatus, Verdict
 from bot.ports.clock import Clock
 from bot.ports.jobs import Job, Jobs
-from bot.ports.records import AuditEvent, AuditLog, Projects, Validations
+from bot.ports.records import AgentRuns, AuditEvent, AuditLog, Projects, Validations
 from bot.services.validation_pipeline import FINAL_STATUS
 
 VALIDATION = "validation"
@@ -35,12 +36,14 @@ class ValidationRequests:
     def __init__(
         self,
         validations: Validations,
+        runs: AgentRuns,
         projects: Projects,
         jobs: Jobs,
         audit: AuditLog,
         clock: Clock,
     ) -> None:
         self._validations = validations
+        self._runs = runs
         self._projects = projects
         self._jobs = jobs
         self._audit = audit
@@ -53,12 +56,14 @@ class ValidationRequests:
         """
         order = effect.order
         project = await self._projects.of_repository(order.repository.id)
+        run = await self._run_of(order)
         numbers = frozenset() if order.number is None else frozenset({order.number})
         wanted = ValidationRecord(
             effect.validation_id,
             order,
             self._clock.now(),
             project_id=project.id if project else None,
+            agent_run_id=run,
             pull_requests=numbers,
         )
         kept = await self._validations.add(wanted)
@@ -147,6 +152,13 @@ class ValidationRequests:
                 "environment_id": found.get("environment_id"),
             },
         )
+
+    async def _run_of(self, order: ValidationOrder) -> str | None:
+        """The agent run that brought its pull request, the newest one."""
+        if order.number is None:
+            return None
+        runs = await self._runs.of_issue(order.repository.id, order.number)
+        return next((it.id for it in runs if it.pull_request == order.number), None)
 
     async def _cancel(self, validation_id: str, reason: str) -> str:
         said = await self._end(

@@ -10,13 +10,12 @@ import pytest
 
 from bot.adapters import codegen
 from bot.adapters.codegen import CodegenAgent, Paces
+from bot.domain.agent_runs import RemotePullRequest, RemoteState
 from bot.domain.problems import TryAgain
 from bot.domain.repositories import Repository
 from bot.ports.coding_agent import (
     AgentFault,
     AgentProblem,
-    RemotePullRequest,
-    RemoteState,
     RunOrder,
 )
 from demo.codegen.server import ORGANIZATION, TOKEN, AgentRunState, StandInCodegen
@@ -148,7 +147,8 @@ async def test_what_it_says_is_wrong(server: StandInCodegen, agent: CodegenAgent
 async def test_pages(server: StandInCodegen, agent: CodegenAgent) -> None:
     for _ in range(250):
         await agent.create(RunOrder("id", "x", 1))
-    assert [it.id async for it in agent.listing()] == sorted(server.runs, reverse=True)
+    found = [it.id for skip in range(0, 300, 100) for it in await agent.page(skip)]
+    assert found == sorted(server.runs, reverse=True)
 
 
 async def test_our_check_is_left_alone(server: StandInCodegen, agent: CodegenAgent) -> None:

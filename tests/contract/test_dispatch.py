@@ -52,7 +52,7 @@ class Hands:
         database = Database(self.database.client, self.database.database, self.clock)
         self.inbox = MongoInbox(database, KEPT)
         audit = MongoAuditLog(database, KEPT)
-        needs: Any = Needs(None, None, None, None, None, self.clock)  # type: ignore[arg-type]  # these handlers read nothing
+        needs: Any = Needs(None, None, None, None, None, None, None, self.clock)  # type: ignore[arg-type]  # these handlers read nothing
         routes: Routes = {
             Pinged: tuple(HandlerSpec(name, handle) for name, handle in self.handlers)
         }

@@ -11,10 +11,12 @@ from urllib.parse import quote
 import aiohttp
 from cachetools import LRUCache, TTLCache
 
+from bot.adapters.github.attachments import Attachments
 from bot.adapters.github.client import Client, NotAuthorized
 from bot.adapters.github.reading import (
     check_run_of,
     comment_of,
+    issue_of,
     payloads,
     pull_request_of,
     repository_of,
@@ -23,10 +25,11 @@ from bot.adapters.github.tokens import AppCredentials, Tokens, not_authorized
 from bot.adapters.pacing import Pace
 from bot.domain.check_runs import CHECK_NAME, CheckRun, CheckView
 from bot.domain.comments import Comment, CommentKind, CommentReference, Reaction
+from bot.domain.conversations import Issue
 from bot.domain.repositories import Permission, PullRequest, Repository
 from bot.domain.validations import iso8601
 from bot.ports.clock import Clock
-from bot.ports.github import File, GitHub, Installation, Missed, NotFound
+from bot.ports.github import File, GitHub, Image, Installation, Missed, NotFound
 
 T = TypeVar("T")
 
@@ -51,8 +54,10 @@ class GitHubApp(GitHub):
         pace: Pace,
         clock: Clock,
         api_url: str,
+        url: str = "https://github.com",
     ) -> None:
         self._session = session
+        self._attachments = Attachments(session, url)
         self._app_id = credentials.app_id
         self._pace = pace
         self._clock = clock
@@ -101,6 +106,12 @@ class GitHubApp(GitHub):
     async def repository(self, repository: Repository) -> Repository:
         told = await self._get(repository, f"/repositories/{repository.id}")
         return repository_of(told, repository.installation_id)
+
+    async def issue(self, repository: Repository, number: int) -> Issue:
+        return issue_of(await self._get(repository, f"{_at(repository)}/issues/{number}"))
+
+    async def image(self, url: str) -> Image | None:
+        return await self._attachments.image(url)
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest:
         return pull_request_of(await self._get(repository, f"{_at(repository)}/pulls/{number}"))
@@ -217,8 +228,12 @@ class GitHubApp(GitHub):
     ) -> None:
         if comment.kind is CommentKind.REVIEW:
             return  # GitHub's REST API has no reactions for those
-        room = "pulls" if comment.kind is CommentKind.INLINE else "issues"
-        url = f"{_at(repository)}/{room}/comments/{comment.id}/reactions"
+        at = {
+            CommentKind.CONVERSATION: f"issues/comments/{comment.id}",
+            CommentKind.INLINE: f"pulls/comments/{comment.id}",
+            CommentKind.ISSUE: f"issues/{comment.number}",
+        }[comment.kind]
+        url = f"{_at(repository)}/{at}/reactions"
         await self._post(repository, url, {"content": reaction.value})
 
     async def clone_token(self, repository: Repository) -> str:

@@ -32,6 +32,7 @@ EVENTS: Final = (
     "check_run",
     "check_suite",
     "issue_comment",
+    "issues",
     "merge_group",
     "pull_request",
     "pull_request_review",

@@ -15,6 +15,7 @@ from bot.domain.check_runs import (
     Conclusion,
 )
 from bot.domain.comments import Comment
+from bot.domain.conversations import Issue
 from bot.domain.repositories import Account, PullRequest, Repository
 from bot.domain.validations import Finding, iso8601
 
@@ -33,15 +34,34 @@ def repository_of(told: Json, installation_id: int) -> Repository:
     )
 
 
-def pull_request_of(told: Json) -> PullRequest:
-    """A pull request; the author of a deleted account is GitHub's ghost."""
+def issue_of(told: Json) -> Issue:
+    """An issue."""
+    return Issue(
+        number=told["number"],
+        title=told["title"],
+        body=told.get("body") or "",
+        url=told["html_url"],
+        author=_author(told),
+        is_open=told["state"] == "open",
+        is_pull_request="pull_request" in told,
+        labels=tuple(it if isinstance(it, str) else it.get("name", "") for it in told["labels"]),
+    )
+
+
+def _author(told: Json) -> Account:
+    """Who opened it; what a deleted account leaves is GitHub's ghost's."""
     author = told.get("user") or {"id": 10137, "login": "ghost", "type": "User"}
+    return Account(author["id"], author["login"], author.get("type") == "Bot")
+
+
+def pull_request_of(told: Json) -> PullRequest:
+    """A pull request."""
     head_repository = told["head"].get("repo")
     return PullRequest(
         number=told["number"],
         title=told["title"],
         url=told["html_url"],
-        author=Account(author["id"], author["login"], author.get("type") == "Bot"),
+        author=_author(told),
         is_open=told["state"] == "open",
         draft=bool(told.get("draft")),
         head_sha=told["head"]["sha"],

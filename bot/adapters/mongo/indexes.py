@@ -39,6 +39,20 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
         IndexModel("name_folded", name="name"),
         IndexModel("installation_id", name="installation"),
     ),
+    "agent_runs": (
+        IndexModel(
+            [("repository_id", ASCENDING), ("number", ASCENDING), ("created_at", DESCENDING)],
+            name="issue",
+        ),
+        IndexModel(
+            [("repository_id", ASCENDING), ("pull_request", ASCENDING)], name="pull_request"
+        ),
+        IndexModel([("repository_id", ASCENDING), ("created_at", ASCENDING)], name="asked"),
+        IndexModel(
+            [("status", ASCENDING), ("repository_id", ASCENDING), ("created_at", ASCENDING)],
+            name="unended",
+        ),
+    ),
     "validation_pipelines": (
         IndexModel(
             [("repository_id", ASCENDING), ("head_sha", ASCENDING), ("attempt", ASCENDING)],

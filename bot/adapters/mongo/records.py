@@ -201,6 +201,17 @@ class MongoValidations(Validations):
         change = {"$pull": {"pull_requests": number}, "$inc": {"version": 1}}
         return await self._change({"_id": validation_id}, change)
 
+    async def newest_of(self, repository_id: int, number: int) -> ValidationRecord | None:
+        wanted = {"repository_id": repository_id, "pull_requests": number}
+        with passing_faults():
+            found = await self._records.find_one(wanted, sort=[("created_at", -1)])
+        return _record(found) if found else None
+
+    async def belong(self, repository_id: int, number: int, agent_run_id: str) -> None:
+        wanted = {"repository_id": repository_id, "pull_requests": number, "agent_run_id": None}
+        with passing_faults():
+            await self._records.update_many(wanted, {"$set": {"agent_run_id": agent_run_id}})
+
     async def _change(self, wanted: Document, change: Document) -> ValidationRecord | None:
         with passing_faults():
             found = await self._records.find_one_and_update(

@@ -6,18 +6,26 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.effects import (
+    CancelRun,
     CancelValidation,
     ConcludeValidation,
     DeclineValidation,
     Effect,
+    EndRun,
     KeepProject,
     LeaveEvent,
     LeavePullRequest,
+    MessageRun,
+    NoteRun,
     PublishCheck,
+    PublishStatus,
+    QueueRun,
     React,
     RecordValidation,
     Reply,
+    RequestRun,
     RetireProject,
+    StartRun,
     StartValidation,
 )
 from bot.domain.events import InternalEvent, key
@@ -26,11 +34,14 @@ from bot.domain.webhooks import encode
 from bot.ports.clock import Clock
 from bot.ports.handlers import Context
 from bot.ports.inbox import Inbox, Item
+from bot.services.agent_runs import AgentRunService
 from bot.services.check_runs import CheckRuns
 from bot.services.projects import ProjectService
 from bot.services.replies import Replies
+from bot.services.status_comments import StatusComments
 from bot.services.validation_requests import ValidationRequests
 
+RunEffect = RequestRun | MessageRun | StartRun | QueueRun | NoteRun | EndRun | CancelRun
 ValidationEffect = (
     RecordValidation
     | StartValidation
@@ -49,6 +60,8 @@ class Hands:
     checks: CheckRuns
     projects: ProjectService
     replies: Replies
+    runs: AgentRunService
+    statuses: StatusComments
     inbox: Inbox
     clock: Clock
 
@@ -62,14 +75,37 @@ class Hands:
             case RetireProject(repository_id, status, reason):
                 await self.projects.retire(repository_id, status, reason)
                 return status.value
-            case LeaveEvent(event, due_at):
-                return await self._leave(event, due_at, context, index)
+            case LeaveEvent():
+                return await self._leave(effect, context, index)
+            case PublishStatus(repository, number):
+                return await self.statuses.publish(repository, number, by=context.delivery_id)
             case React():
                 return await self.replies.react(effect)
             case Reply():
                 return await self.replies.reply(effect)
+            case RequestRun() | MessageRun() | StartRun() | QueueRun():
+                return await self._run(effect)
+            case NoteRun() | EndRun() | CancelRun():
+                return await self._run(effect)
             case _:
                 return await self._request(effect)
+
+    async def _run(self, effect: RunEffect) -> str:
+        match effect:
+            case RequestRun():
+                return await self.runs.create_run(effect)
+            case MessageRun():
+                return await self.runs.resume_run(effect)
+            case StartRun(run_id):
+                return await self.runs.start(run_id)
+            case QueueRun():
+                return await self.runs.queue(effect)
+            case NoteRun():
+                return await self.runs.note(effect)
+            case EndRun():
+                return await self.runs.end(effect)
+            case CancelRun():
+                return await self.runs.cancel_run(effect)
 
     async def _request(self, effect: ValidationEffect) -> str:
         match effect:
@@ -86,11 +122,10 @@ class Hands:
             case ConcludeValidation():
                 return await self.requests.conclude(effect)
 
-    async def _leave(
-        self, event: InternalEvent, due_at: datetime | None, context: Context, index: int
-    ) -> str:
+    async def _leave(self, effect: LeaveEvent, context: Context, index: int) -> str:
         name = derived(context.delivery_id, context.handler, "event", index)
-        (added,) = await self.inbox.add([item_of(event, name, self.clock, due_at)])
+        item = item_of(effect.event, effect.once or name, self.clock, effect.due_at)
+        (added,) = await self.inbox.add([item])
         return added.value
 
 

@@ -1,0 +1,168 @@
+"""Agent runs in words, for templates: plain values, nothing of them defused yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from bot.domain.agent_runs import UNENDED, AgentRun, ResponseType, RunStatus
+from bot.domain.log_text import one_line
+from bot.ports.renderer import ShownValidation, StatusView
+
+BAR = 12
+"""Characters of a progress bar."""
+LONGEST_GOAL = 300
+LONGEST_IN_A_LINE = 80
+SHORT_ANSWER = 1_200
+"""Characters of an answer that stands open; a longer one is folded."""
+STATES: Final[Mapping[RunStatus, tuple[str, str]]] = {
+    RunStatus.QUEUED: ("⏳", "waiting"),
+    RunStatus.ACTIVE: ("🔄", "at work"),
+    RunStatus.WAITING: ("💬", "waits for an answer"),
+    RunStatus.COMPLETED: ("✅", "done"),
+    RunStatus.FAILED: ("❌", "failed"),
+    RunStatus.CANCELLED: ("🚫", "cancelled"),
+}
+VERDICTS: Final[Mapping[str, str]] = {"passed": "✅", "failed": "❌", "": "🔄"}
+_URL = re.compile(r"[A-Za-z0-9:/?#@!$&'*+,;=%._~-]{1,2000}")
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """A run in words. ``pull_request`` is ``#12``; addresses are empty where there is none.
+
+    ``validation`` is that of its pull request; ``elsewhere`` the number of the issue or pull
+    request that it was asked for in, where that is another one.
+    """
+
+    icon: str
+    state: str
+    goal: str
+    brief: str
+    who: str
+    begun: str
+    elapsed: str
+    bar: str
+    progress: int
+    step: str
+    reason: str
+    agent_url: str
+    comment_url: str
+    pull_request: str
+    pull_request_url: str
+    notes: Sequence[str]
+    answer: str
+    is_long: bool
+    plan: str
+    messages: Sequence[tuple[str, str]]
+    validation: ShownValidation | None
+    validation_icon: str
+    elsewhere: int | None
+
+
+@dataclass(frozen=True)
+class ShownStatus:
+    """A status comment: the run that matters now, those that wait, and the earlier ones."""
+
+    newest: ShownRun
+    waiting: Sequence[ShownRun]
+    earlier: Sequence[ShownRun]
+
+
+def shown_status(view: StatusView) -> ShownStatus:
+    """Which run stands where: what goes on comes first, then what came last."""
+    going = [it for it in view.runs if it.status is RunStatus.ACTIVE]
+    queued = [it for it in view.runs if it.status is RunStatus.QUEUED]
+    first = (going or queued[-1:] or list(view.runs))[-1 if going else 0]
+    waiting = [it for it in reversed(view.runs) if it.status in UNENDED and it is not first]
+    earlier = [it for it in view.runs if it.status not in UNENDED and it is not first]
+
+    def show(run: AgentRun) -> ShownRun:
+        validation = view.validations.get(run.pull_request or 0)
+        return shown_run(run, view.now, validation, view.number)
+
+    return ShownStatus(show(first), [*map(show, waiting)], [*map(show, earlier)])
+
+
+def shown_run(
+    run: AgentRun,
+    now: datetime,
+    validation: ShownValidation | None = None,
+    number: int | None = None,
+) -> ShownRun:
+    """A run in words. ``number`` is the issue or pull request where it is told of."""
+    icon, state = _state(run)
+    request, data = run.request, run.response_data
+    begun = run.started_at or run.created_at
+    answer = str(data.get("answer") or "")
+    # A run that was asked for in a pull request and pushed to it needs no link to it there.
+    pull = run.pull_request if run.pull_request != number else None
+    return ShownRun(
+        icon=icon,
+        state=state,
+        goal=_cut(request.goal, LONGEST_GOAL),
+        brief=_cut(request.goal, LONGEST_IN_A_LINE),
+        who=request.asked_by.login,
+        begun=f"{begun:%Y-%m-%d %H:%M} UTC",
+        elapsed=_elapsed(begun, run.ended_at or now),
+        bar="█" * round(run.progress * BAR / 100) + "░" * (BAR - round(run.progress * BAR / 100)),
+        progress=run.progress,
+        step=run.current_step if run.status is RunStatus.ACTIVE else "",
+        reason=_reason(run),
+        agent_url=safe_url(run.remote_url),
+        comment_url=safe_url(request.comment.url),
+        pull_request=f"#{pull}" if pull is not None else "",
+        pull_request_url=safe_url(run.pull_request_url),
+        notes=[str(it) for it in data.get("notes") or ()],
+        answer=answer,
+        is_long=len(answer) > SHORT_ANSWER,
+        plan=str(data.get("plan") or "") if run.status is RunStatus.WAITING else "",
+        messages=[(it.login, _cut(it.text, LONGEST_IN_A_LINE)) for it in run.messages],
+        validation=validation,
+        validation_icon=VERDICTS.get(validation.verdict, "⚠️") if validation else "",
+        elsewhere=request.number if number not in (None, request.number) else None,
+    )
+
+
+def safe_url(url: str) -> str:
+    """An address as it may stand in Markdown; empty where it is none of the web."""
+    parts = urlsplit(url)
+    web = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return url if web and _URL.fullmatch(url) else ""
+
+
+def _state(run: AgentRun) -> tuple[str, str]:
+    icon, state = STATES[run.status]
+    if run.status is RunStatus.WAITING and run.response_type is ResponseType.PLAN:
+        return "📝", "the plan is ready"
+    if run.status is RunStatus.COMPLETED and run.response_type is ResponseType.PULL_REQUEST:
+        return icon, "pull request opened"
+    if run.status is RunStatus.COMPLETED:
+        return icon, "answered"
+    return icon, state
+
+
+def _reason(run: AgentRun) -> str:
+    place = f"Place {run.place} in the queue: " if run.place else ""
+    said = f"{place}{run.reason}" if run.reason else ""
+    if run.status is RunStatus.QUEUED and not said:
+        return "It is about to start."
+    said = said[:1].upper() + said[1:]
+    return said if not said or said.endswith((".", "!", "?")) else f"{said}."
+
+
+def _elapsed(begun: datetime, now: datetime) -> str:
+    seconds = max(0, int((now - begun).total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _cut(text: str, most: int) -> str:
+    text = one_line(text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"

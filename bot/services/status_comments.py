@@ -1,0 +1,106 @@
+"""``StatusComments``: the one comment of an issue or pull request that tells of its agent runs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.domain.conversations import STATUS_MARKER, Conversation
+from bot.domain.problems import TryAgain
+from bot.domain.repositories import Repository
+from bot.log import get_logger
+from bot.policy.check_view import check_view
+from bot.ports.clock import Clock
+from bot.ports.github import GitHub, GitHubProblem, NotFound
+from bot.ports.records import AgentRuns, Conversations, Validations
+from bot.ports.renderer import Renderer, ShownValidation, StatusView
+from bot.services.check_runs import DetailsUrl
+
+INTENTION = timedelta(minutes=1)
+"""How long an intention to make a comment stands while nothing is heard of it."""
+
+log = get_logger()
+
+
+class StatusComments:
+    """Makes the comment once and edits it from then on; what GitHub refuses fails nothing."""
+
+    def __init__(
+        self,
+        runs: AgentRuns,
+        conversations: Conversations,
+        validations: Validations,
+        github: GitHub,
+        renderer: Renderer,
+        details_url: DetailsUrl,
+        clock: Clock,
+    ) -> None:
+        self._runs = runs
+        self._conversations = conversations
+        self._validations = validations
+        self._github = github
+        self._renderer = renderer
+        self._details_url = details_url
+        self._clock = clock
+
+    async def publish(self, repository: Repository, number: int, by: str) -> str:
+        """Have the comment say what the records say. Raises TryAgain.
+
+        ``by`` names who does it, such that a second try of the same one is known.
+        """
+        runs = await self._runs.of_issue(repository.id, number)
+        if not runs:
+            return "there is nothing to tell"
+        shown = {
+            pull: await self._shown(repository, pull)
+            for pull in {it.pull_request for it in runs if it.pull_request is not None}
+        }
+        validations = {pull: it for pull, it in shown.items() if it is not None}
+        view = StatusView(number, runs, validations, self._clock.now())
+        body = self._renderer.status(view)
+        # The times in it grow by themselves: only what else is new is worth an edit.
+        digest = _digest(self._renderer.status(replace(view, now=runs[0].created_at)))
+        kept = await self._conversations.get(repository.id, number)
+        if kept.comment_id is not None and kept.digest == digest:
+            return "it says so already"
+        try:
+            comment_id = await self._upsert(repository, kept, body, by)
+        except GitHubProblem as refusal:
+            log.warning("no status comment", reason=refusal.message)
+            return f"GitHub refused: {refusal.message}"
+        await self._conversations.keep(replace(kept, comment_id=comment_id, digest=digest))
+        return f"comment {comment_id}"
+
+    async def _shown(self, repository: Repository, number: int) -> ShownValidation | None:
+        record = await self._validations.newest_of(repository.id, number)
+        if record is None:
+            return None
+        title = check_view(record, "").title
+        verdict = record.verdict.value if record.verdict else ""
+        return ShownValidation(record.order.head_sha, title, verdict, self._details_url(record))
+
+    async def _upsert(self, repository: Repository, kept: Conversation, body: str, by: str) -> int:
+        if kept.comment_id is not None:
+            try:
+                await self._github.update_comment(repository, kept.comment_id, body)
+            except NotFound:
+                log.info("the status comment was deleted", number=kept.number)
+            else:
+                return kept.comment_id
+        now = self._clock.now()
+        if not await self._conversations.intend(kept, by, now, now - INTENTION):
+            raise TryAgain("its status comment is being made by somebody else", after=5.0)
+        # What was begun before, or by an earlier database, is looked up.
+        own = await self._github.own_login()
+        async for comment in self._github.comments(repository, kept.number):
+            # A marker can be planted by anyone: ours stands first, in our own comment.
+            if comment.author == own and comment.body.startswith(STATUS_MARKER):
+                if comment.body != body:
+                    await self._github.update_comment(repository, comment.id, body)
+                return comment.id
+        return await self._github.create_comment(repository, kept.number, body)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,215 @@
+"""Follows the agent's runs: one sweep over its list for all processes, and what lists do not tell.
+
+It changes no record: what it sees goes into the inbox. Of all processes one sweeps at a time; a
+sweep stops as soon as every run that is followed was seen, and only those that its pages missed
+are read one by one. All of it keeps within the agent's limits, which the adapter paces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from bot.domain.agent_runs import AgentRun, AgentStep, RemoteRun, RunStatus
+from bot.domain.events import AgentRunSeen, AgentRunsTouched
+from bot.domain.ids import derived
+from bot.domain.problems import Limited, TryAgain
+from bot.log import get_logger
+from bot.policy.agent_answers import said_of
+from bot.policy.agent_queue import late
+from bot.ports.clock import Clock
+from bot.ports.coding_agent import AgentFault, AgentProblem, CodingAgent
+from bot.ports.inbox import Inbox, Item
+from bot.ports.records import AgentRuns, Turns
+from bot.work.apply import item_of
+
+T = TypeVar("T")
+
+TURN = "agent runs"
+LOOK_SECONDS = 5.0
+TURN_TIME = timedelta(seconds=45)
+"""After it, another process follows: this one is gone, or hangs in a call."""
+PAGE = 100
+MOST_SINGLE = 20
+"""Runs that one look reads one by one, those that waited longest first."""
+MOST_STEPS = 20
+"""Logs that one look reads."""
+STEP_AGAIN = timedelta(seconds=15)
+"""A run's log is not read more often: each new step is an edit of a comment."""
+FRESH = timedelta(minutes=45)
+"""How long after a run was set going somebody reads along."""
+STUCK = timedelta(minutes=5)
+"""A queued run that nothing moved for so long is looked at again."""
+AGAIN_SECONDS = 10.0
+"""What was left in the inbox and moved nothing is left again after this."""
+MOST_WAITS = 5
+LONGEST_WAIT_SECONDS = 30.0
+
+log = get_logger()
+
+
+@dataclass
+class RunFollower:
+    """See the module."""
+
+    runs: AgentRuns
+    agent: CodingAgent
+    inbox: Inbox
+    turns: Turns
+    clock: Clock
+    _looked_at: dict[str, datetime] = field(default_factory=dict)
+    _read_at: dict[str, datetime] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Follow for ever."""
+        while True:
+            try:
+                await self.look()
+            except TryAgain as fault:
+                log.info("agent runs could not be followed", reason=fault.message)
+            except AgentProblem as problem:
+                log.warning("the agent refuses to tell of its runs", reason=str(problem))
+            except Exception:
+                log.exception("following agent runs failed")
+            await self.clock.sleep(LOOK_SECONDS)
+
+    async def look(self) -> bool:
+        """Look once at all that is followed; False where another process does."""
+        if not await self._keep_turn():
+            return False
+        runs = [run async for run in self.runs.unended()]
+        await self._leave(_touched(runs, self.clock))
+        self._forget(runs)
+        going = {it.remote_id: it for it in runs if it.status is RunStatus.ACTIVE}
+        going.pop(None, None)
+        seen = await self._sweep(going)
+        await self._read_steps([it for it in going.values() if it.id in seen], seen)
+        return True
+
+    async def _sweep(self, going: Mapping[int | None, AgentRun]) -> dict[str, RemoteRun]:
+        """Find runs on the agent's pages, then one by one; gives what was found, by our ids."""
+        missing, seen = dict(going), dict[str, RemoteRun]()
+        most_pages = 2 + 2 * -(-len(going) // PAGE)
+        for number in range(most_pages):
+            if not missing:
+                return seen
+            at = self.clock.now()
+            page = await self._patiently(partial(self.agent.page, number * PAGE))
+            found = [(missing.pop(it.id), it) for it in page if it.id in missing]
+            seen |= {run.id: remote for run, remote in found}
+            await self._tell(found, at)
+            if len(page) < PAGE:
+                break
+        waited = sorted(missing.values(), key=lambda it: self._read_at.get(it.id, it.created_at))
+        for run in waited[:MOST_SINGLE]:
+            await self._read(run, seen)
+        return seen
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Ask the agent in our turn; its limit is waited for."""
+        for _ in range(MOST_WAITS):
+            await self._keep_turn()
+            try:
+                return await call()
+            except Limited as limit:
+                await self.clock.sleep(min(limit.after, LONGEST_WAIT_SECONDS))
+        return await call()
+
+    async def _read(self, run: AgentRun, seen: dict[str, RemoteRun]) -> None:
+        """Read a run that the pages missed."""
+        assert run.remote_id is not None
+        at = self._read_at[run.id] = self.clock.now()
+        try:
+            remote = await self._patiently(partial(self.agent.get, run.remote_id))
+        except AgentProblem as problem:
+            if problem.fault is not AgentFault.NOT_FOUND:
+                raise
+            gone = AgentRunSeen(run.request.repository, run.id, at, None)
+            await self._leave([self._item(run, gone, "gone")])
+            return
+        seen[run.id] = remote
+        await self._tell([(run, remote)], at)
+
+    async def _read_steps(self, runs: Sequence[AgentRun], seen: dict[str, RemoteRun]) -> None:
+        """Read the newest step of runs that somebody still reads along with, in turn."""
+        now = self.clock.now()
+        long_ago = datetime.min.replace(tzinfo=now.tzinfo)
+        turn = sorted(
+            (it for it in runs if _is_fresh(it, now)),
+            key=lambda it: self._looked_at.get(it.id, long_ago),
+        )
+        for run in turn[:MOST_STEPS]:
+            at = self.clock.now()
+            if at < self._looked_at.get(run.id, long_ago) + STEP_AGAIN:
+                return
+            assert run.remote_id is not None
+            try:
+                steps = await self.agent.steps(run.remote_id, 1)
+            except Limited:
+                return  # the others' turn comes with the next look
+            except AgentProblem as problem:
+                log.info("a run's log could not be read", run=run.id, reason=str(problem))
+                steps = ()
+            self._looked_at[run.id] = at
+            await self._tell_step(run, seen[run.id], steps, at)
+            await self._keep_turn()
+
+    async def _tell_step(
+        self, run: AgentRun, remote: RemoteRun, steps: Sequence[AgentStep], at: datetime
+    ) -> None:
+        if not steps or said_of(steps[0]) == run.current_step or remote.digest != run.remote_seen:
+            return
+        event = AgentRunSeen(run.request.repository, run.id, at, remote, steps[0])
+        await self._leave([self._item(run, event, said_of(steps[0]))])
+
+    async def _tell(self, found: Sequence[tuple[AgentRun, RemoteRun]], at: datetime) -> None:
+        """Leave what is new of runs in the inbox."""
+        new = [(run, remote) for run, remote in found if remote.digest != run.remote_seen]
+        events = ((it, AgentRunSeen(it.request.repository, it.id, at, seen)) for it, seen in new)
+        await self._leave([self._item(run, event, "seen") for run, event in events])
+
+    def _item(self, run: AgentRun, event: AgentRunSeen, about: str) -> Item:
+        """The same news of a run as it stands is left once in a while, not at every look."""
+        said = event.remote.digest if event.remote else ""
+        moment = int(event.at.timestamp() // AGAIN_SECONDS)
+        name = derived(run.id, about, said, run.updated_at.isoformat(), moment)
+        return item_of(event, name, self.clock)
+
+    async def _leave(self, items: Sequence[Item]) -> None:
+        if items:
+            await self.inbox.add(items)
+
+    async def _keep_turn(self) -> bool:
+        return await self.turns.take(TURN, self.clock.now() + TURN_TIME)
+
+    def _forget(self, runs: Sequence[AgentRun]) -> None:
+        """Drop what is remembered of runs that are over."""
+        known = {it.id for it in runs}
+        for memory in (self._looked_at, self._read_at):
+            for gone in memory.keys() - known:
+                del memory[gone]
+
+
+def _touched(runs: Sequence[AgentRun], clock: Clock) -> list[Item]:
+    """One event for each repository whose queue may move without anything else happening."""
+    now = clock.now()
+    items: dict[str, Item] = {}
+    for run in runs:
+        waits = run.status is RunStatus.QUEUED or bool(run.pending)
+        due = waits and run.not_before is not None and run.not_before <= now
+        overdue = run.status is RunStatus.ACTIVE and late(run, now)
+        stuck = waits and run.updated_at < now - STUCK
+        if not (due or overdue or stuck):
+            continue
+        seconds = AGAIN_SECONDS if due or overdue else STUCK.total_seconds()
+        repository = run.request.repository
+        name = derived(repository.id, "touched", int(seconds), int(now.timestamp() // seconds))
+        items[name] = item_of(AgentRunsTouched(repository), name, clock)
+    return list(items.values())
+
+
+def _is_fresh(run: AgentRun, now: datetime) -> bool:
+    return run.active_since is not None and now < run.active_since + FRESH

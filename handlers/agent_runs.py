@@ -1,0 +1,125 @@
+"""Agent runs: which begin, what the agent says of them, and where people read it."""
+
+from __future__ import annotations
+
+from bot.domain.agent_runs import RemoteState, RunStatus
+from bot.domain.effects import Decision, LeaveEvent, PublishStatus
+from bot.domain.events import (
+    AgentRunSeen,
+    AgentRunsTouched,
+    IssueChanged,
+    PullRequestChange,
+    PullRequestChanged,
+    StatusOutdated,
+)
+from bot.domain.problems import TryAgain
+from bot.domain.projects import ProjectStatus
+from bot.domain.repo_config import Agent
+from bot.domain.repositories import PullRequest, Repository
+from bot.policy import agent_answers, agent_queue, issues
+from bot.policy.agent_requests import DAY, Place
+from bot.ports.coding_agent import AgentProblem
+from bot.ports.github import InstallationGone, NotFound
+from bot.ports.handlers import Context, Needs
+
+TELLING = frozenset(
+    {PullRequestChange.OPENED, PullRequestChange.PUSHED, PullRequestChange.REOPENED}
+)
+"""What an agent does to pull requests."""
+
+
+async def advance_runs(event: AgentRunsTouched, needs: Needs, context: Context) -> Decision:
+    """Start the runs of a repository that may start, and give up those whose time is over."""
+    del context
+    repository = event.repository
+    runs = await needs.runs.unended_of(repository.id)
+    project = await needs.projects.of_repository(repository.id)
+    now, limits, inactive = needs.clock.now(), Agent(), ""
+    try:
+        if project is not None and project.status is not ProjectStatus.ACTIVE:
+            inactive = "the App is no longer active in this repository"
+        else:
+            limits = (await needs.configuration(repository, "")).parsed.config.agent
+    except InstallationGone as gone:
+        inactive = gone.message
+    return agent_queue.decide(agent_queue.QueueFacts(repository, runs, limits, now, inactive))
+
+
+async def follow_run(event: AgentRunSeen, needs: Needs, context: Context) -> Decision:
+    """Note how far a run is, or what it came back with."""
+    del context
+    run = await needs.runs.get(event.run_id)
+    if run is None:
+        return Decision("there is no such run")
+    found: dict[int, PullRequest | None] = {}
+    repository, request = event.repository, run.request
+    for told in agent_answers.fresh(run, event.remote) if event.remote else ():
+        if told.number and told.full_name.casefold() == repository.full_name.casefold():
+            found[told.number] = await _pull_request(repository, told.number, needs)
+    here = None
+    complete = event.remote is not None and event.remote.state is RemoteState.COMPLETE
+    if request.is_pull_request and complete:
+        here = await _pull_request(repository, request.number, needs)
+    return agent_answers.decide(
+        agent_answers.SeenFacts(run, event.at, event.remote, event.step, found, here)
+    )
+
+
+async def look_at_runs(event: PullRequestChanged, needs: Needs, context: Context) -> Decision:
+    """Look at the runs of a repository when a pull request moves: one of them may have done it."""
+    del context
+    if event.change not in TELLING or needs.agent is None:
+        return Decision("that tells nothing of agent runs")
+    looks: list[LeaveEvent] = []
+    for run in await needs.runs.unended_of(event.repository.id):
+        if run.status is not RunStatus.ACTIVE or run.remote_id is None:
+            continue
+        at = needs.clock.now()
+        try:
+            remote = await needs.agent.get(run.remote_id)
+        except (TryAgain, AgentProblem) as fault:
+            return Decision(f"the sweep will tell: {fault}", tuple(looks))
+        if remote.digest != run.remote_seen:
+            looks.append(LeaveEvent(AgentRunSeen(event.repository, run.id, at, remote)))
+    return Decision(f"{len(looks)} agent runs have moved", tuple(looks))
+
+
+async def start_for_issue(event: IssueChanged, needs: Needs, context: Context) -> Decision:
+    """Start a run for an issue, where the configuration has it so."""
+    del context
+    repository, number = event.repository, event.comment.number
+    project = await needs.projects.of_repository(repository.id)
+    if project is not None and project.status is not ProjectStatus.ACTIVE:
+        return Decision("the App is no longer active in this repository")
+    config = (await needs.configuration(repository, "")).parsed.config
+    now = needs.clock.now()
+    place = Place(repository, event.comment, event.sender, config, now)
+    if not issues.wanted(event, place):
+        return Decision("the configuration has it start no run")
+    place = Place(
+        repository,
+        event.comment,
+        event.sender,
+        config,
+        now,
+        is_open=(await needs.github.issue(repository, number)).is_open,
+        runs=await needs.runs.of_issue(repository.id, number),
+        asked_today=await needs.runs.asked_since(repository.id, now - DAY),
+        has_agent=needs.agent is not None,
+    )
+    permission = await needs.github.permission(repository, event.sender.login)
+    return issues.decide(issues.IssueFacts(event, place, permission))
+
+
+async def show_status(event: StatusOutdated, needs: Needs, context: Context) -> Decision:
+    """Bring a status comment up to date."""
+    del needs, context
+    publish = PublishStatus(event.repository, event.number)
+    return Decision(f"tell how the runs of #{event.number} stand", (publish,))
+
+
+async def _pull_request(repository: Repository, number: int, needs: Needs) -> PullRequest | None:
+    try:
+        return await needs.github.pull_request(repository, number)
+    except NotFound:
+        return None
