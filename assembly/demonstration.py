@@ -1,4 +1,4 @@
-"""The bot at work on a GitHub of one's own: what `demo` plays."""
+"""The bot at work on a GitHub of one's own, with a coding agent: what `demo` plays."""
 
 from __future__ import annotations
 
@@ -18,16 +18,29 @@ from assembly.house import house
 from bot.cli.wiring import DemoBranch
 from bot.ports.renderer import Renderer
 from bot.settings import Settings
+from demo.codegen.agent import ScriptedAgent, by_prompt
+from demo.codegen.checkout import Change
+from demo.codegen.server import ORGANIZATION, TOKEN, StandInCodegen
+from demo.github.conversations import add_comment
 from demo.github.server import StandInGitHub
-from demo.github.state import CheckRunState, RepositoryState
-from demo.repository import MAIN, SampleBranch, SampleRepository, build_repository
+from demo.github.state import CheckRunState, CommentState, PullRequestState, RepositoryState
+from demo.repository import SampleBranch, SampleRepository, build_repository
+
+AGENT = "codegen-sh[bot]"
+AGENT_PAUSE_SECONDS = 1.5
+"""Between two steps of the agent, so that one can follow it."""
+CHANGE = Change(
+    "Say how many of each", patch="add-quantities", body="Each line has a number now.\n\nRefs #1"
+)
+BROKEN = "typo-in-total"
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """The stand-in GitHub with the sample's repository, and the bot at work on it."""
+    """The stand-ins with the sample's repository, and the bot at work on it."""
 
     github: StandInGitHub
+    codegen: StandInCodegen
     repository: RepositoryState
     sample: SampleRepository
     session: aiohttp.ClientSession
@@ -39,8 +52,38 @@ class Demonstration:
 
     @property
     def branches(self) -> tuple[SampleBranch, ...]:
-        """The branches to open pull requests of."""
-        return tuple(it for it in self.sample.branches if it.name != MAIN)
+        """The branches that people open pull requests of."""
+        return tuple(it for it in self.sample.branches if it.name == BROKEN)
+
+    async def report_issue(self, title: str, body: str) -> int:
+        """Have alice report an issue; gives its number."""
+        alice = self.github.state.user("alice")
+        issue = await self.github.report_issue(
+            self.repository, author=alice, title=title, body=body
+        )
+        return issue.number
+
+    async def comment(self, number: int, text: str) -> tuple[CommentState, int]:
+        """Have alice write a comment; gives it, and what the door answered to its webhook."""
+        alice = self.github.state.user("alice")
+        made = add_comment(self.github.state, self.repository, number, alice, text)
+        delivery = await self.github.tell_of_comment(self.repository, made)
+        return made, delivery.status_code
+
+    def own_comments(self, number: int) -> list[CommentState]:
+        """The bot's comments of an issue or pull request."""
+        own = self.github.state.app_account
+        found = self.github.state.conversation(self.repository, number)
+        return [it for it in found if it.author is own]
+
+    def pull_requests(self) -> list[PullRequestState]:
+        """All that were opened, oldest first."""
+        return sorted(self.repository.pull_requests.values(), key=lambda it: it.number)
+
+    @property
+    def agent_runs(self) -> int:
+        """How many runs the coding agent was given."""
+        return len(self.codegen.runs)
 
     async def open_pull_request(self, branch: DemoBranch) -> int:
         """Open a pull request; gives what the door answered to its webhook."""
@@ -68,23 +111,15 @@ async def demonstrated(
     """The bot at work on a GitHub of one's own, with a database that is gone afterwards."""
     async with AsyncExitStack() as stack:
         github = await stack.enter_async_context(StandInGitHub())
+        codegen = await stack.enter_async_context(StandInCodegen())
         sample = await build_repository(folder)
         repository = github.add_repository(github.install("octo"), "shop", sample.path / ".git")
-        repository.permissions["alice"] = "write"
-        port = free_port()
-        settings = replace(
-            settings,
-            github_app_id=github.state.app_id,
-            github_private_key=github.private_key,
-            github_webhook_secret=github.secret,
-            github_api_url=github.url,
-            github_url=github.url,
-            mongodb_uri="",
-            mongodb_database=f"codegenapp_demo_{uuid.uuid4().hex[:12]}",
-            host="127.0.0.1",
-            port=port,
-            public_url="",
-        )
+        account = github.state.user(AGENT, "Bot")
+        repository.permissions |= {"alice": "write", account.login: "write"}
+        codegen.set_up(repository.id, repository.full_name)
+        agent = ScriptedAgent(github, codegen, account, pause=AGENT_PAUSE_SECONDS)
+        agent.choose = by_prompt(agent.opens(CHANGE))
+        settings = _settings(settings, github, codegen)
         it = await stack.enter_async_context(house(settings, renderer))
         stack.push_async_callback(it.database.client.drop_database, settings.mongodb_database)
         url = await stack.enter_async_context(doors(it))
@@ -92,7 +127,26 @@ async def demonstrated(
         tasks = await stack.enter_async_context(hands(it, bench))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         await stack.enter_async_context(at_work(tasks))
-        yield Demonstration(github, repository, sample, session)
+        yield Demonstration(github, codegen, repository, sample, session)
+
+
+def _settings(settings: Settings, github: StandInGitHub, codegen: StandInCodegen) -> Settings:
+    return replace(
+        settings,
+        github_app_id=github.state.app_id,
+        github_private_key=github.private_key,
+        github_webhook_secret=github.secret,
+        github_api_url=github.url,
+        github_url=github.url,
+        codegen_org_id=ORGANIZATION,
+        codegen_api_token=TOKEN,
+        codegen_api_url=codegen.url,
+        mongodb_uri="",
+        mongodb_database=f"codegenapp_demo_{uuid.uuid4().hex[:12]}",
+        host="127.0.0.1",
+        port=free_port(),
+        public_url="",
+    )
 
 
 def free_port() -> int:

@@ -6,15 +6,13 @@ commits are the same ones on every machine: names, times, modes and settings are
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.plan import Stage
-from bot.domain.problems import UserProblem
 from bot.domain.validations import Verdict
+from demo.git_command import run_git
 
 SAMPLE = Path(__file__).parent / "sample"
 CHANGES = Path(__file__).parent / "sample_changes"
@@ -22,19 +20,6 @@ MAIN = "main"
 
 # What a developer's own build of the sample leaves in its folder.
 _MADE = ("node_modules", "dist")
-
-# Nothing of the caller's environment is taken over: no repository that GIT_DIR names, and no home,
-# where git would look for a user's attributes and ignored names.
-_ENVIRONMENT = {
-    "LC_ALL": "C",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_ATTR_NOSYSTEM": "1",
-    "GIT_AUTHOR_NAME": "Demo",
-    "GIT_AUTHOR_EMAIL": "demo@example.com",
-    "GIT_COMMITTER_NAME": "Demo",
-    "GIT_COMMITTER_EMAIL": "demo@example.com",
-}
 
 
 @dataclass(frozen=True)
@@ -102,46 +87,21 @@ async def build_repository(folder: Path) -> SampleRepository:
         copy_function=shutil.copyfile,
         dirs_exist_ok=True,
     )
-    await _git(folder, "init", "--template=", f"--initial-branch={MAIN}", "--object-format=sha1")
+    await run_git(folder, "init", "--template=", f"--initial-branch={MAIN}", "--object-format=sha1")
     branches = [await _commit(folder, _FIRST)]
     for change in _LATER:
-        await _git(folder, "switch", "--create", change.branch, MAIN)
-        await _git(folder, "apply", str(CHANGES / f"{change.branch}.patch"))
+        await run_git(folder, "switch", "--create", change.branch, MAIN)
+        await run_git(folder, "apply", str(CHANGES / f"{change.branch}.patch"))
         branches.append(await _commit(folder, change))
-    await _git(folder, "switch", MAIN)
+    await run_git(folder, "switch", MAIN)
     return SampleRepository(folder, tuple(branches))
 
 
 async def _commit(folder: Path, change: _Change) -> SampleBranch:
     """Commit all that the folder holds, on the branch that is checked out."""
-    await _git(folder, "add", "--all")
-    await _git(folder, "commit", f"--message={change.title}", at=change.at)
-    sha = await _git(folder, "rev-parse", "--verify", "HEAD")
+    await run_git(folder, "add", "--all")
+    await run_git(folder, "commit", f"--message={change.title}", at=change.at)
+    sha = await run_git(folder, "rev-parse", "--verify", "HEAD")
     return SampleBranch(
         change.branch, sha, change.verdict, change.stage, change.title, change.place
     )
-
-
-async def _git(folder: Path, *arguments: str, at: str = "") -> str:
-    """Run git to its end; gives its output. ``at`` is the time of what it commits."""
-    executable = shutil.which("git")
-    if executable is None:
-        raise UserProblem("git is not installed.", "Install it: apt-get install git")
-    process = await asyncio.create_subprocess_exec(
-        executable,
-        *arguments,
-        cwd=folder,
-        env=_ENVIRONMENT | {"GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        output, complaint = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise RuntimeError(f"git {arguments[0]}: {complaint.decode(errors='replace').strip()}")
-    return output.decode().strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.domain.effects import Decision, Effect, KeepProject, LeaveEvent, RetireProject
 from bot.domain.events import (
+    AgentRunsTouched,
     InstallationChange,
     InstallationChanged,
     PullRequestChange,
@@ -62,6 +63,8 @@ async def _retire(
         for it in projects
         if it.status is not status
     ]
+    # What the agent does there is given up by the key of its runs.
+    effects += [LeaveEvent(AgentRunsTouched(it.repository)) for it in projects]
     async for record in needs.validations.unended():
         repository = record.order.repository
         if repository.id in ids:

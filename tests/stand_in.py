@@ -1,4 +1,4 @@
-"""The stand-in GitHub for tests, with the sample's repository on it, held to GitHub's contract."""
+"""The stand-ins for tests: GitHub with the sample's repository on it, and the coding agent."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from pathlib import Path
 import aiohttp
 
 from bot.adapters.clock import SystemClock
+from bot.adapters.codegen import CodegenAgent, Paces
 from bot.adapters.github.app import GitHubApp
 from bot.adapters.github.tokens import AppCredentials
 from bot.adapters.pacing import SharedPace
 from bot.domain.repositories import Repository
 from bot.ports.clock import Clock
+from demo.codegen.agent import ScriptedAgent
+from demo.codegen.server import ORGANIZATION, TOKEN, StandInCodegen
 from demo.github.server import StandInGitHub
 from demo.github.state import RepositoryState, User
 from demo.repository import build_repository
@@ -61,4 +64,26 @@ async def adapter(github: StandInGitHub, clock: Clock | None = None) -> AsyncIte
     clock = clock or SystemClock()
     credentials = AppCredentials(github.state.app_id, github.private_key)
     async with aiohttp.ClientSession() as session:
-        yield GitHubApp(session, credentials, SharedPace(clock), clock, github.url)
+        yield GitHubApp(session, credentials, SharedPace(clock), clock, github.url, github.url)
+
+
+@asynccontextmanager
+async def coding_agent(on: Stage) -> AsyncIterator[ScriptedAgent]:
+    """The coding agent's API with the repository set up, and an agent that may write to it."""
+    async with StandInCodegen() as codegen:
+        codegen.set_up(on.shop.id, on.shop.full_name)
+        account = on.github.state.user("codegen-sh[bot]", "Bot")
+        on.shop.permissions[account.login] = "write"
+        yield ScriptedAgent(on.github, codegen, account)
+
+
+async def at_once(name: str) -> None:
+    """No pace."""
+
+
+@asynccontextmanager
+async def agent_at(server: StandInCodegen, token: str = TOKEN) -> AsyncIterator[CodegenAgent]:
+    """The product's view of that API."""
+    async with aiohttp.ClientSession() as session:
+        paces = Paces(at_once, at_once, at_once)
+        yield CodegenAgent(session, paces, server.url, ORGANIZATION, token)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -122,7 +122,7 @@ def shown_run(
         is_long=len(answer) > SHORT_ANSWER,
         plan=str(data.get("plan") or "") if run.status is RunStatus.WAITING else "",
         messages=[(it.login, _cut(it.text, LONGEST_IN_A_LINE)) for it in run.messages],
-        validation=validation,
+        validation=validation and replace(validation, title=validation.title.partition(". ")[0]),
         validation_icon=VERDICTS.get(validation.verdict, "⚠️") if validation else "",
         elsewhere=request.number if number not in (None, request.number) else None,
     )

@@ -1,4 +1,4 @@
-"""``demo``: the whole loop on this machine: pull requests, webhooks, and their check runs."""
+"""``demo``: the whole loop on this machine: a goal, an agent's run, pull requests, check runs."""
 
 from __future__ import annotations
 
@@ -6,26 +6,34 @@ import asyncio
 import contextlib
 import signal
 import tempfile
-import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.markdown import Markdown
-from rich.padding import Padding
-from rich.rule import Rule
-from rich.text import Text
 
-from bot.cli.wiring import DemoBranch, DemoCheck, DemoStage, Wiring
+from bot.cli.stage_play import Play
+from bot.cli.wiring import (
+    DemoBranch,
+    DemoCheck,
+    DemoComment,
+    DemoStage,
+    Wiring,
+)
+from bot.domain.conversations import STATUS_MARKER
 from bot.domain.validations import Verdict
+
+T = TypeVar("T")
 
 REPORTS = Path("demo-reports")
 PATIENCE_SECONDS = 900.0
 LOOK_SECONDS = 0.1
 CONCLUSIONS = {Verdict.PASSED: "success", Verdict.FAILED: "failure"}
-STYLES = {"success": "green", "failure": "red"}
+ISSUE = "A list without numbers"
+BODY = "I never know how many of each I wanted to buy."
+GOAL = "/codegen Let me say how many of each thing is to be bought, and show it in the list."
+EMOJI = {"eyes": "👀", "rocket": "🚀", "confused": "😕"}
 
 
 def command(wiring: Wiring) -> object:
@@ -39,9 +47,10 @@ def command(wiring: Wiring) -> object:
             Path, typer.Option(help="Where the reports are written, as Markdown and HTML.")
         ] = REPORTS,
     ) -> None:
-        """Play the whole loop with no account: GitHub is a stand-in, everything else is real.
+        """Play the whole loop with no account: GitHub and the agent's API are stand-ins.
 
-        A good and a broken pull request are opened; their check runs appear, step by step.
+        Everything else is real. A goal in a comment becomes an agent run and a validated pull
+        request; then somebody's broken pull request fails, with its line.
         Exit status: 0 if every step really happened, 1 if not, 130 interrupted.
         """
         raise typer.Exit(asyncio.run(Demo(wiring, reports, keep).run()))
@@ -56,8 +65,7 @@ class Demo:
     wiring: Wiring
     reports: Path
     keep: bool
-    console: Console = field(default_factory=lambda: Console(highlight=False))
-    began: float = field(default_factory=time.monotonic)
+    play: Play = field(default_factory=Play)
 
     async def run(self) -> int:
         """Play it; gives the exit code."""
@@ -69,97 +77,148 @@ class Demo:
                 folder = Path(tempfile.mkdtemp(prefix="codegenapp-demo-"))
             else:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            self._say("starting MongoDB, a stand-in for GitHub, and the bot")
+            self.play.say("starting MongoDB, stand-ins for GitHub and the agent, and the bot")
             async with self.wiring.demo(folder) as on:
                 if self.keep:
-                    self._say(f"the sample's git repository stays in {on.path}")
-                return await self._play(on)
+                    self.play.say(f"the sample's git repository stays in {on.path}")
+                self.reports.mkdir(parents=True, exist_ok=True)
+                await self._goal(on)
+                for branch in on.branches:
+                    await self._broken(on, branch)
+        self.play.end(f"Comments, check runs and their pages are in {self.reports}/.")
+        return 1 if self.play.wrong else 0
 
-    async def _play(self, on: DemoStage) -> int:
-        wrong: list[str] = []
-        for number, branch in enumerate(on.branches, 1):
-            self._heading(f"Pull request {number}: {branch.title}")
-            status = await on.open_pull_request(branch)
-            self._say(f"alice opens #{number} from {branch.name} ({branch.sha[:12]})")
-            self._say(f"GitHub delivers its signed webhook; the door answers {status}")
-            check = await self._followed(on, branch)
-            await self._show(on, branch, check)
-            wrong += self._judged(on, branch, check, status)
-        self.console.print(Rule(style="dim"))
-        self._tell(f"The check runs and their pages are in {self.reports}/.")
-        for fault in wrong:
-            self.console.print(Text(f"✗ {fault}", "red"), soft_wrap=True)
-        return 1 if wrong else 0
+    # ── a goal ───────────────────────────────────────────────────────────────────────────────
 
-    async def _followed(self, on: DemoStage, branch: DemoBranch) -> DemoCheck:
-        """The branch's check run, once it is completed; each of its states is told."""
-        told = 0
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while True:
-                checks = on.checks(branch.sha)
-                history = list(checks[-1].history) if checks else []
-                for stand in history[told:]:
-                    self._say(f"check run: {stand}")
-                told = len(history)
-                if checks and checks[-1].status == "completed":
-                    return checks[-1]
-                await asyncio.sleep(LOOK_SECONDS)  # noqa: TID251  a terminal's own pace
+    async def _goal(self, on: DemoStage) -> None:
+        self.play.heading("A goal, and what becomes of it")
+        number = await on.report_issue(ISSUE, BODY)
+        self.play.say(f"alice reports #{number}: {ISSUE}")
+        asked, status = await on.comment(number, GOAL)
+        self.play.say(f"alice comments: {GOAL}")
+        self.play.say(f"GitHub delivers its signed webhook; the door answers {status}")
+        told = await self._followed(
+            lambda: _status(on, number),
+            lambda: _news(on, number, asked),
+            lambda it: it is not None and "Passed" in it.body,
+        )
+        assert told is not None
+        pull = on.pull_requests()[0]
+        check = on.checks(pull.head_sha)[-1]
+        await self._show_check(on, "goal", check)
+        self._show_comment(told, number)
+        own = on.own_comments(number)
+        self.play.facts(
+            "goal",
+            {
+                "the door answered 202": status == 202,
+                "the comment got 👀, then 🚀": [it for _, it in asked.reactions]
+                == ["eyes", "rocket"],
+                "the agent was given one run": on.agent_runs == 1,
+                "the issue has one status comment, edited in place": len(own) == 1
+                and len(own[0].history) > 2,
+                "it links the pull request": f"[#{pull.number}](" in told.body,
+                **self._checked(on, pull.head_sha, check, "success"),
+            },
+        )
 
-    async def _show(self, on: DemoStage, branch: DemoBranch, check: DemoCheck) -> None:
-        """Show the check run as a person would read it, and write it to the folder."""
-        summary, text = check.summary or "", check.text or ""
-        self.reports.mkdir(parents=True, exist_ok=True)
-        (self.reports / f"{branch.name}.md").write_text(f"{summary}\n{text}")
-        (self.reports / f"{branch.name}.html").write_text(await on.page(check.details_url))
-        self.console.print()
-        self.console.print(Padding(Markdown(_for_terminal(summary)), (0, 0, 0, 2)))
-        for it in check.annotations:
-            place = f"{it['path']}:{it['start_line']}"
-            line = Text(f"  annotation at {place}: ", "bold")
-            self.console.print(line.append(it["message"], "not bold"), soft_wrap=True)
-        self.console.print()
+    # ── somebody's pull request ──────────────────────────────────────────────────────────────
 
-    def _judged(
-        self, on: DemoStage, branch: DemoBranch, check: DemoCheck, status: int
-    ) -> list[str]:
-        """What is not as it must be; the rest is told."""
+    async def _broken(self, on: DemoStage, branch: DemoBranch) -> None:
+        self.play.heading(f"Somebody's pull request: {branch.title}")
+        status = await on.open_pull_request(branch)
+        number = on.pull_requests()[-1].number
+        self.play.say(f"alice opens #{number} from {branch.name} ({branch.sha[:12]})")
+        self.play.say(f"GitHub delivers its signed webhook; the door answers {status}")
+        checks = await self._followed(
+            lambda: on.checks(branch.sha),
+            lambda: _check_news(on, branch.sha),
+            lambda found: bool(found) and found[-1].status == "completed",
+        )
+        check = checks[-1]
+        await self._show_check(on, branch.name, check)
         wanted = CONCLUSIONS[branch.expected_verdict]
         places = [f"{it['path']}:{it['start_line']}" for it in check.annotations]
-        stage = branch.expected_stage
         facts = {
             "the door answered 202": status == 202,
-            "the commit has one check run": len(on.checks(branch.sha)) == 1,
-            "it was queued first": check.history[0].startswith("queued"),
-            f"it concluded as {wanted}": check.conclusion == wanted,
+            **self._checked(on, branch.sha, check, wanted),
         }
-        if stage is not None:
-            named = f"{stage.value} failed" in (check.title or "")
-            facts[f"its title names {stage.value}"] = named
+        if branch.expected_stage is not None:
+            stage = branch.expected_stage.value
+            facts[f"its title names {stage}"] = f"{stage} failed" in (check.title or "")
         if branch.expected_place:
             facts[f"its annotation stands at {branch.expected_place}"] = places == [
                 branch.expected_place
             ]
-        for fact, holds in facts.items():
-            mark, style = ("✓", "green") if holds else ("✗", "red")
-            self.console.print(Text(f"{mark} {branch.name}: {fact}", style), soft_wrap=True)
-        return [f"{branch.name}: not so: {fact}" for fact, holds in facts.items() if not holds]
+        self.play.facts(branch.name, facts)
 
-    def _heading(self, text: str) -> None:
-        self.console.print()
-        self.console.print(Rule(Text(text, style="bold")))
+    # ── what both have ───────────────────────────────────────────────────────────────────────
 
-    def _say(self, text: str) -> None:
-        """A line of the timeline."""
-        line = Text(f"{time.monotonic() - self.began:6.1f} s  ", "dim")
-        style = next((it for name, it in STYLES.items() if f"/{name}" in text), "")
-        self.console.print(line.append(text, style), soft_wrap=True)
+    async def _followed(
+        self,
+        look: Callable[[], T],
+        news: Callable[[], Sequence[str]],
+        holds: Callable[[T], bool],
+    ) -> T:
+        """What is looked at, once it holds; what is new meanwhile is told."""
+        told: list[str] = []
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                found = look()
+                for line in news():
+                    if line not in told:
+                        told.append(line)
+                        self.play.say(line)
+                if holds(found):
+                    return found
+                await asyncio.sleep(LOOK_SECONDS)  # noqa: TID251  a terminal's own pace
 
-    def _tell(self, text: str) -> None:
-        self.console.print(Text(text), soft_wrap=True)
+    async def _show_check(self, on: DemoStage, name: str, check: DemoCheck) -> None:
+        """Show a check run as a person would read it, and write it to the folder."""
+        summary, text = check.summary or "", check.text or ""
+        (self.reports / f"{name}.md").write_text(f"{summary}\n{text}")
+        (self.reports / f"{name}.html").write_text(await on.page(check.details_url))
+        self.play.markdown(summary)
+        for it in check.annotations:
+            self.play.annotation(f"{it['path']}:{it['start_line']}", it["message"])
+
+    def _show_comment(self, comment: DemoComment, number: int) -> None:
+        (self.reports / f"issue-{number}.md").write_text(comment.body)
+        self.play.markdown(comment.body)
+
+    def _checked(
+        self, on: DemoStage, sha: str, check: DemoCheck, wanted: str
+    ) -> Mapping[str, bool]:
+        return {
+            "the commit has one check run": len(on.checks(sha)) == 1,
+            "it was queued first": check.history[0].startswith("queued"),
+            f"it concluded as {wanted}": check.conclusion == wanted,
+        }
 
 
-def _for_terminal(markdown: str) -> str:
-    """GitHub's Markdown without its HTML, which a terminal can't show."""
-    for tag, plain in (("<code>", "`"), ("</code>", "`"), ("<br>", " · "), ("<!-- -->", "")):
-        markdown = markdown.replace(tag, plain)
-    return markdown
+def _status(on: DemoStage, number: int) -> DemoComment | None:
+    own = (it for it in on.own_comments(number) if it.body.startswith(STATUS_MARKER))
+    return next(own, None)
+
+
+def _news(on: DemoStage, number: int, asked: DemoComment) -> Sequence[str]:
+    """All that can be told of a goal by now."""
+    comment = _status(on, number)
+    lines = [f"reaction: {EMOJI.get(name, name)}" for _, name in asked.reactions]
+    lines += [f"status comment: {_headline(it)}" for it in (comment.history if comment else ())]
+    for pull in on.pull_requests():
+        lines.append(f"codegen-sh[bot] opens #{pull.number} from {pull.head_branch}: {pull.title}")
+        lines += _check_news(on, pull.head_sha)
+    return lines
+
+
+def _check_news(on: DemoStage, sha: str) -> Sequence[str]:
+    checks = on.checks(sha)
+    return [f"check run: {it}" for it in checks[-1].history] if checks else []
+
+
+def _headline(text: str) -> str:
+    """A status comment in a line: how the run stands, and its step or its validation."""
+    lines = [line for line in text.split("\n") if line.startswith(("### ", "`█", "`░", "- Val"))]
+    plain = (line.strip("#- ").replace("**", "").replace("`", "") for line in lines)
+    return " · ".join(line.partition("](")[0].replace("[", "") for line in plain)

@@ -68,8 +68,40 @@ class DemoCheck(Protocol):
     def annotations(self) -> Sequence[Mapping[str, Any]]: ...
 
 
+class DemoComment(Protocol):
+    """A comment as the demo's GitHub shows it.
+
+    ``reactions`` are logins and GitHub's names; ``history`` each text that it ever had.
+    """
+
+    @property
+    def body(self) -> str: ...
+
+    @property
+    def reactions(self) -> Sequence[tuple[str, str]]: ...
+
+    @property
+    def history(self) -> Sequence[str]: ...
+
+
+class DemoPullRequest(Protocol):
+    """A pull request as the demo's GitHub shows it."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def head_branch(self) -> str: ...
+
+    @property
+    def head_sha(self) -> str: ...
+
+
 class DemoStage(Protocol):
-    """A GitHub of one's own with the bot at work on it."""
+    """A GitHub of one's own with the bot at work on it, and a coding agent."""
 
     @property
     def path(self) -> Path:
@@ -77,6 +109,22 @@ class DemoStage(Protocol):
 
     @property
     def branches(self) -> tuple[DemoBranch, ...]: ...
+
+    async def report_issue(self, title: str, body: str) -> int:
+        """Have alice report an issue; gives its number."""
+
+    async def comment(self, number: int, text: str) -> tuple[DemoComment, int]:
+        """Have alice write a comment; gives it, and the door's HTTP status for its webhook."""
+
+    def own_comments(self, number: int) -> Sequence[DemoComment]:
+        """The bot's comments of an issue or pull request."""
+
+    def pull_requests(self) -> Sequence[DemoPullRequest]:
+        """All that were opened, oldest first."""
+
+    @property
+    def agent_runs(self) -> int:
+        """How many runs the coding agent was given."""
 
     async def open_pull_request(self, branch: DemoBranch) -> int:
         """Open a pull request and deliver its signed webhook; gives the door's HTTP status."""

@@ -93,7 +93,8 @@ class AgentRun:
     how many messages the agent has. ``active_since`` is when it was last set going.
     ``known_pull_requests`` are the agent's numbers of those that it brought before;
     ``pull_request`` is the number of the one that counts. ``place`` is the one in the queue, from
-    1. ``kill`` asks for the agent to be kept from the pull request as soon as it is known there.
+    1. ``kill`` asks for the agent to be kept from the pull request as soon as it is known there;
+    ``cancelled_by`` is what the wish to cancel it is known by.
     """
 
     id: str
@@ -124,6 +125,7 @@ class AgentRun:
     pull_request: int | None = None
     pull_request_url: str = ""
     kill: bool = False
+    cancelled_by: str = ""
 
     @property
     def plan_marker(self) -> str:

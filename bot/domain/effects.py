@@ -240,12 +240,13 @@ class EndRun:
 class CancelRun:
     """Have a run cancelled: no longer followed; ``kill`` also keeps agents from its pull request.
 
-    One that has ended stays so; it is killed all the same.
+    One that has ended stays so; it is killed all the same. ``by`` is what the wish is known by.
     """
 
     run_id: str
     reason: str
     kill: bool = False
+    by: str = ""
     kind: Literal["cancel_run"] = "cancel_run"
 
 

@@ -85,6 +85,9 @@ def request(command: Command, place: Place, ordinal: int) -> Wanted | Impossible
 
 def approve(place: Place, ordinal: int) -> Wanted | Impossible:
     """``approve``: the plan that waits here."""
+    told = _told(place, ordinal)
+    if told is not None:
+        return _message(Verb.APPROVE, APPROVED, told, place, ordinal)
     newest = place.runs[0] if place.runs else None
     waits = newest is not None and newest.status is RunStatus.WAITING
     if newest is None or not waits or newest.response_type is not ResponseType.PLAN:
@@ -95,6 +98,9 @@ def approve(place: Place, ordinal: int) -> Wanted | Impossible:
 
 def resume(command: Command, place: Place, ordinal: int) -> Wanted | Impossible:
     """``resume``: a message to the newest run here."""
+    told = _told(place, ordinal)
+    if told is not None:
+        return _message(Verb.RESUME, command.text, told, place, ordinal)
     if not place.runs:
         mend = f"Write `{PREFIX} GOAL…` to start one."
         return Impossible(Verb.RESUME, "there is no agent run here", mend)
@@ -109,14 +115,21 @@ def resume(command: Command, place: Place, ordinal: int) -> Wanted | Impossible:
 
 def cancel(command: Command, place: Place) -> tuple[Effect, ...]:
     """``cancel``: what goes on here, or waits; with ``--kill``, the newest one that ended too."""
-    reason = f"{place.sender.login} cancelled it"
-    stopped = [it for it in place.runs if it.status in STOPPABLE]
+    reason = f"Cancelled by `{place.sender.login}`."
+    by = place.comment.named("cancel")
+    stopped = [it for it in place.runs if it.status in STOPPABLE or it.cancelled_by == by]
     if command.kill and not stopped:
         stopped = [it for it in place.runs if it.remote_id is not None][:1]
     if not stopped:
         return ()
-    ended = [CancelRun(it.id, reason, command.kill) for it in stopped]
+    ended = [CancelRun(it.id, reason, command.kill, by) for it in stopped]
     return (*ended, *_queued(place, stopped))
+
+
+def _told(place: Place, ordinal: int) -> AgentRun | None:
+    """The run that has this comment's message already: another delivery told of it."""
+    known = place.comment.named("message", ordinal)
+    return next((it for it in place.runs if any(known == m.id for m in it.messages)), None)
 
 
 def _message(

@@ -16,6 +16,7 @@ from bot.domain.effects import CancelRun, EndRun, MessageRun, NoteRun, QueueRun,
 from bot.domain.problems import Limited, TryAgain
 from bot.log import get_logger
 from bot.policy import agent_words as words
+from bot.policy.agent_answers import STARTED_PROGRESS
 from bot.policy.backoff import delay
 from bot.ports.clock import Clock
 from bot.ports.coding_agent import AgentProblem, CodingAgent, RunOrder
@@ -24,7 +25,7 @@ from bot.ports.records import AgentRuns, AuditEvent, AuditLog, Projects, Validat
 from bot.ports.renderer import Prompt
 
 MOST_ATTEMPTS = 12
-"""In vain, to start a run or send a message: with the delays, some twenty minutes."""
+"""In vain, to start a run or send a message: with the delays, some half an hour."""
 FIRST_DELAY_SECONDS = 5.0
 LONGEST_DELAY_SECONDS = 300.0
 SETTLED = timedelta(seconds=60)
@@ -99,7 +100,12 @@ class AgentRunService:
 
     async def cancel_run(self, effect: CancelRun) -> str:
         """Follow a run no longer; ``kill`` also keeps agents from its pull request."""
-        ended = {"status": RunStatus.CANCELLED, "reason": effect.reason, "kill": effect.kill}
+        ended = {
+            "status": RunStatus.CANCELLED,
+            "reason": effect.reason,
+            "kill": effect.kill,
+            "cancelled_by": effect.by,
+        }
         run = await self._change(effect.run_id, self._end(ended), FOLLOWED)
         if run is not None:
             await self._tell(run, "run.cancelled", {"reason": effect.reason})
@@ -289,6 +295,7 @@ class AgentRunService:
     def _going(self, run: AgentRun, remote: RemoteRun) -> dict[str, Any]:
         return {
             "status": RunStatus.ACTIVE,
+            "progress": STARTED_PROGRESS,
             "remote_status": remote.status,
             "remote_seen": "",
             "sent": len(run.messages),

@@ -37,7 +37,7 @@ MOST_SINGLE = 20
 """Runs that one look reads one by one, those that waited longest first."""
 MOST_STEPS = 20
 """Logs that one look reads."""
-STEP_AGAIN = timedelta(seconds=15)
+STEP_AGAIN = timedelta(seconds=10)
 """A run's log is not read more often: each new step is an edit of a comment."""
 FRESH = timedelta(minutes=45)
 """How long after a run was set going somebody reads along."""
@@ -86,7 +86,7 @@ class RunFollower:
         going = {it.remote_id: it for it in runs if it.status is RunStatus.ACTIVE}
         going.pop(None, None)
         seen = await self._sweep(going)
-        await self._read_steps([it for it in going.values() if it.id in seen], seen)
+        await self._read_steps([it for it in going.values() if _is_noted(it, seen)], seen)
         return True
 
     async def _sweep(self, going: Mapping[int | None, AgentRun]) -> dict[str, RemoteRun]:
@@ -160,7 +160,7 @@ class RunFollower:
     async def _tell_step(
         self, run: AgentRun, remote: RemoteRun, steps: Sequence[AgentStep], at: datetime
     ) -> None:
-        if not steps or said_of(steps[0]) == run.current_step or remote.digest != run.remote_seen:
+        if not steps or said_of(steps[0]) == run.current_step:
             return
         event = AgentRunSeen(run.request.repository, run.id, at, remote, steps[0])
         await self._leave([self._item(run, event, said_of(steps[0]))])
@@ -209,6 +209,11 @@ def _touched(runs: Sequence[AgentRun], clock: Clock) -> list[Item]:
         name = derived(repository.id, "touched", int(seconds), int(now.timestamp() // seconds))
         items[name] = item_of(AgentRunsTouched(repository), name, clock)
     return list(items.values())
+
+
+def _is_noted(run: AgentRun, seen: Mapping[str, RemoteRun]) -> bool:
+    """Whether nothing but its steps may be new of a run."""
+    return run.id in seen and seen[run.id].digest == run.remote_seen
 
 
 def _is_fresh(run: AgentRun, now: datetime) -> bool:

@@ -66,6 +66,7 @@ class StandInCodegen:
         self.refuse: Callable[[str, str], tuple[int, str] | None] = lambda _method, _path: None
         self._ids = itertools.count(9001)
         self._working: set[asyncio.Task[None]] = set()
+        self._broken: list[BaseException] = []
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -99,6 +100,8 @@ class StandInCodegen:
         await asyncio.gather(*self._working, return_exceptions=True)
         assert self._runner is not None
         await self._runner.cleanup()
+        if error is None and self._broken:
+            raise self._broken[0]
 
     def set_up(self, github_id: int, full_name: str) -> int:
         """Have a repository set up; gives the number that it has here."""
@@ -119,25 +122,16 @@ class StandInCodegen:
         )
         return number
 
-    def think(self, run: AgentRunState, thought: str, tool: str = "") -> None:
-        """Write an entry into a run's log."""
-        run.logs.append(
-            {
-                "agent_run_id": run.id,
-                "created_at": iso(now()),
-                "tool_name": tool or None,
-                "message_type": "ACTION",
-                "thought": thought,
-                "observation": None,
-                "tool_input": None,
-                "tool_output": None,
-            }
-        )
+    def think(self, run: AgentRunState, thought: str, tool: str = "", kind: str = "ACTION") -> None:
+        """Write an entry into a run's log; ``kind`` is its ``message_type``."""
+        run.logs.append(_entry(run, kind) | {"thought": thought, "tool_name": tool or None})
 
     async def settled(self) -> None:
-        """Wait until the agent has done all that it began."""
+        """Wait until the agent has done all that it began. Raises what the script raised."""
         while self._working:
             await asyncio.wait(self._working)
+        if self._broken:
+            raise self._broken.pop(0)
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────
 
@@ -192,7 +186,10 @@ class StandInCodegen:
     async def _resume(self, request: web.Request) -> web.Response:
         told = await request.json()
         run = self._of(told.get("agent_run_id"))
+        if not told.get("prompt"):
+            raise ValueError("prompt: field required")
         run.prompts.append(told["prompt"])
+        run.logs.append(_entry(run, "USER_MESSAGE") | {"observation": told["prompt"]})
         run.status = "ACTIVE"
         self._work(run)
         return web.json_response(_run(run))
@@ -214,7 +211,8 @@ class StandInCodegen:
     async def _logs(self, request: web.Request) -> web.Response:
         run = self._of(request.match_info["id"])
         found = run.logs[::-1] if request.query.get("reverse") == "true" else run.logs
-        return web.json_response(_run(run) | {"logs": found[: int(request.query["limit"])]})
+        page = _paged(request, found)
+        return web.json_response(_run(run) | {"logs": page.pop("items")} | page)
 
     def _of(self, number: object) -> AgentRunState:
         return self.runs[int(str(number))]
@@ -225,7 +223,26 @@ class StandInCodegen:
 
         task = asyncio.create_task(work())
         self._working.add(task)
-        task.add_done_callback(self._working.discard)
+        task.add_done_callback(self._worked)
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        self._working.discard(task)
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None:
+            self._broken.append(fault)
+
+
+def _entry(run: AgentRunState, kind: str) -> dict[str, Any]:
+    return {
+        "agent_run_id": run.id,
+        "created_at": iso(now()),
+        "message_type": kind,
+        "thought": None,
+        "tool_name": None,
+        "observation": None,
+        "tool_input": None,
+        "tool_output": None,
+    }
 
 
 def _run(run: AgentRunState) -> dict[str, Any]:
@@ -244,18 +261,20 @@ def _run(run: AgentRunState) -> dict[str, Any]:
 
 
 def _page(request: web.Request, found: list[dict[str, Any]]) -> web.Response:
+    return web.json_response(_paged(request, found))
+
+
+def _paged(request: web.Request, found: list[dict[str, Any]]) -> dict[str, Any]:
     skip, limit = int(request.query.get("skip", 0)), int(request.query.get("limit", 100))
     if not 1 <= limit <= 100 or skip < 0:
         raise ValueError("limit: ensure this value is less than or equal to 100")
-    return web.json_response(
-        {
-            "items": found[skip : skip + limit],
-            "total": len(found),
-            "page": skip // limit + 1,
-            "size": limit,
-            "pages": -(-len(found) // limit),
-        }
-    )
+    return {
+        "items": found[skip : skip + limit],
+        "total": len(found),
+        "page": skip // limit + 1,
+        "size": limit,
+        "pages": -(-len(found) // limit),
+    }
 
 
 def _problem(status: int, message: str) -> web.Response:

@@ -1,4 +1,4 @@
-"""Who calls: the App by its JWT, an installation by its token; nobody else is let in."""
+"""Who calls: the App by its JWT, an installation or an account by its token; nobody else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import timedelta
 import jwt
 from aiohttp import web
 
-from demo.github.state import RepositoryState, State, iso, now
+from demo.github.state import RepositoryState, State, User, iso, now
 
 TOKEN_HOUR = timedelta(hours=1)
 LONGEST_JWT_SECONDS = 600
@@ -18,6 +18,10 @@ LONGEST_JWT_SECONDS = 600
 
 class Denied(Exception):
     """401: with GitHub's sentence."""
+
+
+class Forbidden(Exception):
+    """403: with GitHub's sentence."""
 
 
 def as_app(state: State, request: web.Request) -> None:
@@ -53,8 +57,8 @@ def mint(
 
 def installation_of(state: State, request: web.Request) -> int:
     """The installation whose token a REST call carries. Raises Denied."""
-    kind, _, token = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() not in {"bearer", "token"} or token not in state.tokens:
+    token = _bearer(request)
+    if token not in state.tokens:
         raise Denied("Bad credentials")
     installation_id, _, ends = state.tokens[token]
     if ends < now():
@@ -62,18 +66,67 @@ def installation_of(state: State, request: web.Request) -> int:
     return installation_id
 
 
+def account_of(state: State, request: web.Request) -> User:
+    """By whom a REST call is: an account with its token, or the App. Raises Denied."""
+    account = state.push_tokens.get(_bearer(request))
+    if account is None:
+        installation_of(state, request)
+        return state.app_account
+    return account
+
+
+def only_an_app(state: State, request: web.Request) -> None:
+    """Check that no account calls, but the App. Raises Denied, Forbidden."""
+    if account_of(state, request) is not state.app_account:
+        raise Forbidden("You must authenticate via a GitHub App.")
+
+
+def sees(state: State, request: web.Request, repository: RepositoryState) -> bool:
+    """Whether a REST call may know of a repository. Raises Denied."""
+    account = state.push_tokens.get(_bearer(request))
+    if account is None:
+        return installation_of(state, request) == repository.installation_id
+    return repository.role_of(account) != "none"
+
+
 def may_clone(state: State, request: web.Request, repository: RepositoryState) -> bool:
     """Whether git's call carries a token that reads this repository; public ones need none."""
-    header = request.headers.get("Authorization", "")
-    if not header:
+    if not request.headers.get("Authorization"):
         return not repository.private
-    kind, _, encoded = header.partition(" ")
-    try:
-        user, _, token = base64.b64decode(encoded).decode().partition(":")
-    except ValueError:
-        return False
-    if kind.lower() != "basic" or user != "x-access-token" or token not in state.tokens:
+    token = _basic(request)
+    if token in state.push_tokens:
+        return repository.role_of(state.push_tokens[token]) != "none"
+    if token not in state.tokens:
         return False
     installation_id, only, ends = state.tokens[token]
     mine = installation_id == repository.installation_id
     return mine and ends > now() and (only is None or repository.id in only)
+
+
+def pusher_of(state: State, request: web.Request, repository: RepositoryState) -> User:
+    """Whose token git's call carries, who may push there. Raises Denied, Forbidden."""
+    token = _basic(request)
+    if token in state.tokens:
+        raise Forbidden("Write access to repository not granted.")
+    if token not in state.push_tokens:
+        raise Denied("Authentication failed")
+    account = state.push_tokens[token]
+    if not state.may_write(repository, account):
+        raise Forbidden(f"Permission to {repository.full_name}.git denied to {account.login}.")
+    return account
+
+
+def _bearer(request: web.Request) -> str:
+    """The token of a REST call, empty where there is none."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token if kind.lower() in {"bearer", "token"} else ""
+
+
+def _basic(request: web.Request) -> str:
+    """The token of git's call, empty where there is none."""
+    kind, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    try:
+        user, _, token = base64.b64decode(encoded).decode().partition(":")
+    except ValueError:
+        return ""
+    return token if (kind.lower(), user) == ("basic", "x-access-token") else ""

@@ -8,20 +8,28 @@ from typing import Any
 
 from aiohttp import web
 
+from demo.github.access import Forbidden, account_of
 from demo.github.answers import answer, body_of, not_found, number, paged
 from demo.github.checks import Invalid
-from demo.github.objects import Objects
-from demo.github.state import CommentState, RepositoryState, State, User, now
+from demo.github.objects import REACTIONS, Objects
+from demo.github.state import (
+    CommentState,
+    IssueState,
+    PullRequestState,
+    RepositoryState,
+    State,
+    User,
+    now,
+)
 
 LONGEST_BODY = 65_536
 """Characters."""
-REACTIONS = frozenset({"+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"})
 
 Named = Callable[[web.Request], RepositoryState]
 
 
 class Conversations:
-    """The routes of comments. ``named`` finds the repository that a call may see."""
+    """The routes of issues and comments. ``named`` finds the repository that a call may see."""
 
     def __init__(self, state: State, objects: Objects, named: Named) -> None:
         self._state = state
@@ -31,16 +39,23 @@ class Conversations:
     def add_to(self, application: web.Application) -> None:
         """Add the routes."""
         router, repo = application.router, "/repos/{owner}/{name}"
+        router.add_get(f"{repo}/issues/{{number}}", self._issue)
+        router.add_post(f"{repo}/issues/{{number}}/reactions", self._react_to_issue)
         router.add_get(f"{repo}/issues/{{number}}/comments", self._comments)
         router.add_post(f"{repo}/issues/{{number}}/comments", self._create)
         router.add_patch(f"{repo}/issues/comments/{{id}}", self._update)
         router.add_post(f"{repo}/issues/comments/{{id}}/reactions", self._reaction("issue"))
         router.add_post(f"{repo}/pulls/comments/{{id}}/reactions", self._reaction("inline"))
 
+    async def _issue(self, request: web.Request) -> web.Response:
+        repository = self._named(request)
+        issue = repository.issue(number(request, "number"))
+        return answer(request, self._objects.issue(repository, issue)) if issue else not_found()
+
     async def _comments(self, request: web.Request) -> web.Response:
         repository = self._named(request)
         wanted = number(request, "number")
-        if not repository.has(wanted):
+        if repository.issue(wanted) is None:
             return not_found()
         since = request.query.get("since")
         found = [
@@ -53,10 +68,10 @@ class Conversations:
     async def _create(self, request: web.Request) -> web.Response:
         repository = self._named(request)
         wanted = number(request, "number")
-        if not repository.has(wanted):
+        if repository.issue(wanted) is None:
             return not_found()
-        body = _body(await body_of(request))
-        made = add_comment(self._state, repository, wanted, self._state.app_account, body)
+        author, body = account_of(self._state, request), _body(await body_of(request))
+        made = add_comment(self._state, repository, wanted, author, body)
         return answer(request, self._objects.comment(repository, made), status=201)
 
     async def _update(self, request: web.Request) -> web.Response:
@@ -64,6 +79,9 @@ class Conversations:
         comment = self._state.comments.get(number(request, "id"))
         if comment is None or comment.repository_id != repository.id:
             return not_found()
+        account = account_of(self._state, request)
+        if account is not comment.author and not self._state.may_write(repository, account):
+            raise Forbidden("Must have push access to edit another's comment.")
         comment.body, comment.updated_at = _body(await body_of(request)), now()
         comment.history.append(comment.body)
         return answer(request, self._objects.comment(repository, comment))
@@ -75,17 +93,28 @@ class Conversations:
             known = comment is not None and (comment.kind == "inline") == (kind == "inline")
             if comment is None or not known or comment.repository_id != repository.id:
                 return not_found()
-            content = (await body_of(request)).get("content")
-            if content not in REACTIONS:
-                raise Invalid(f"content: {content!r} is no reaction")
-            given = (self._state.app_account.login, str(content))
-            fresh = given not in comment.reactions
-            if fresh:
-                comment.reactions.append(given)
-            told = self._objects.reaction(self._state.app_account, comment, str(content))
-            return answer(request, told, status=201 if fresh else 200)
+            return await self._react(request, comment)
 
         return react
+
+    async def _react_to_issue(self, request: web.Request) -> web.Response:
+        issue = self._named(request).issue(number(request, "number"))
+        return await self._react(request, issue) if issue else not_found()
+
+    async def _react(
+        self, request: web.Request, to: CommentState | IssueState | PullRequestState
+    ) -> web.Response:
+        """Have a reaction of who calls: 201 where it is new, 200 where it was there."""
+        content = (await body_of(request)).get("content")
+        if content not in REACTIONS:
+            raise Invalid(f"content: {content!r} is no reaction")
+        account = account_of(self._state, request)
+        given = (account.login, str(content))
+        fresh = given not in to.reactions
+        if fresh:
+            to.reactions.append(given)
+        told = self._objects.reaction(account, to.id, str(content))
+        return answer(request, told, status=201 if fresh else 200)
 
 
 def add_comment(
@@ -96,7 +125,13 @@ def add_comment(
     body: str,
     kind: str = "issue",
 ) -> CommentState:
-    """Have a new comment. ``kind`` is ``issue``, ``review`` or ``inline``."""
+    """Have a new comment. ``kind`` is ``issue``, ``review`` or ``inline``.
+
+    Raises Forbidden where the conversation is locked and the author may not write.
+    """
+    issue = repository.issue(wanted)
+    if issue is not None and issue.locked and not state.may_write(repository, author):
+        raise Forbidden("Unable to create comment because issue is locked.")
     at = now()
     comment = CommentState(
         next(state.ids), repository.id, wanted, author, body, at, at, kind, history=[body]

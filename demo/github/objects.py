@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
+from urllib.parse import quote
 
+from demo.github.links import COUNTS, REPOSITORY_URLS, USER_URLS
 from demo.github.state import (
     CheckRunState,
     CommentState,
@@ -21,67 +23,8 @@ from demo.github.state import (
 
 Json = dict[str, Any]
 
-_USER_URLS = {
-    "events_url": "/events{/privacy}",
-    "followers_url": "/followers",
-    "following_url": "/following{/other_user}",
-    "gists_url": "/gists{/gist_id}",
-    "organizations_url": "/orgs",
-    "received_events_url": "/received_events",
-    "repos_url": "/repos",
-    "starred_url": "/starred{/owner}{/repo}",
-    "subscriptions_url": "/subscriptions",
-    "url": "",
-}
-_REPOSITORY_URLS = {
-    "archive_url": "/{archive_format}{/ref}",
-    "assignees_url": "/assignees{/user}",
-    "blobs_url": "/git/blobs{/sha}",
-    "branches_url": "/branches{/branch}",
-    "collaborators_url": "/collaborators{/collaborator}",
-    "comments_url": "/comments{/number}",
-    "commits_url": "/commits{/sha}",
-    "compare_url": "/compare/{base}...{head}",
-    "contents_url": "/contents/{+path}",
-    "contributors_url": "/contributors",
-    "deployments_url": "/deployments",
-    "downloads_url": "/downloads",
-    "events_url": "/events",
-    "forks_url": "/forks",
-    "git_commits_url": "/git/commits{/sha}",
-    "git_refs_url": "/git/refs{/sha}",
-    "git_tags_url": "/git/tags{/sha}",
-    "hooks_url": "/hooks",
-    "issue_comment_url": "/issues/comments{/number}",
-    "issue_events_url": "/issues/events{/number}",
-    "issues_url": "/issues{/number}",
-    "keys_url": "/keys{/key_id}",
-    "labels_url": "/labels{/name}",
-    "languages_url": "/languages",
-    "merges_url": "/merges",
-    "milestones_url": "/milestones{/number}",
-    "notifications_url": "/notifications{?since,all,participating}",
-    "pulls_url": "/pulls{/number}",
-    "releases_url": "/releases{/id}",
-    "stargazers_url": "/stargazers",
-    "statuses_url": "/statuses/{sha}",
-    "subscribers_url": "/subscribers",
-    "subscription_url": "/subscription",
-    "tags_url": "/tags",
-    "teams_url": "/teams",
-    "trees_url": "/git/trees{/sha}",
-    "url": "",
-}
-_COUNTS = (
-    "forks",
-    "forks_count",
-    "network_count",
-    "size",
-    "stargazers_count",
-    "subscribers_count",
-    "watchers",
-    "watchers_count",
-)
+REACTIONS = ("+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes")
+
 PERMISSIONS = {
     "checks": "write",
     "contents": "write",
@@ -93,6 +36,7 @@ EVENTS = [
     "check_run",
     "check_suite",
     "issue_comment",
+    "issues",
     "merge_group",
     "pull_request",
     "pull_request_review",
@@ -112,7 +56,7 @@ class Objects:
     def user(self, user: User) -> Json:
         """``simple-user``."""
         at = f"{self.url}/users/{user.login}"
-        return {name: at + rest for name, rest in _USER_URLS.items()} | {
+        return {name: at + rest for name, rest in USER_URLS.items()} | {
             "id": user.id,
             "node_id": _node("U", user.id),
             "login": user.login,
@@ -128,8 +72,8 @@ class Objects:
         at = f"{self.url}/repos/{it.full_name}"
         page = f"{self.url}/{it.full_name}"
         return (
-            {name: at + rest for name, rest in _REPOSITORY_URLS.items()}
-            | dict.fromkeys(_COUNTS, 0)
+            {name: at + rest for name, rest in REPOSITORY_URLS.items()}
+            | dict.fromkeys(COUNTS, 0)
             | dict.fromkeys(("homepage", "language", "license", "mirror_url", "description"))
             | dict.fromkeys(("has_downloads", "has_issues", "has_projects", "has_wiki"), True)
             | dict.fromkeys(("has_pages", "has_discussions", "archived", "disabled", "fork"), False)
@@ -176,10 +120,11 @@ class Objects:
             "node_id": _node("PR", pull.id),
             "number": pull.number,
             "title": pull.title,
-            "body": None,
+            "body": pull.body or None,
             "state": pull.state,
             "draft": pull.draft,
-            "locked": False,
+            "locked": pull.locked,
+            "active_lock_reason": None,
             "user": self.user(pull.author),
             "url": at,
             "html_url": page,
@@ -232,9 +177,8 @@ class Objects:
             "repo": self.repository(other) if other else None,
         }
 
-    def issue(self, it: RepositoryState, issue: IssueState | PullRequestState | None) -> Json:
+    def issue(self, it: RepositoryState, issue: IssueState | PullRequestState) -> Json:
         """``issue``: also what a pull request is beside."""
-        assert issue is not None
         at = f"{self.url}/repos/{it.full_name}/issues/{issue.number}"
         is_pull_request = isinstance(issue, PullRequestState)
         page = f"{self.url}/{it.full_name}/{'pull' if is_pull_request else 'issues'}/{issue.number}"
@@ -244,9 +188,10 @@ class Objects:
             "node_id": _node("I", issue.id),
             "number": issue.number,
             "title": issue.title,
-            "body": None if isinstance(issue, PullRequestState) else issue.body,
+            "body": issue.body or None,
             "state": issue.state,
-            "locked": False,
+            "locked": issue.locked,
+            "active_lock_reason": None,
             "user": self.user(issue.author),
             "author_association": "CONTRIBUTOR",
             "url": at,
@@ -255,7 +200,7 @@ class Objects:
             "labels_url": f"{at}/labels{{/name}}",
             "comments_url": f"{at}/comments",
             "events_url": f"{at}/events",
-            "labels": [{"id": 1, "name": name, "color": "ededed"} for name in labels],
+            "labels": [self.label(it, name) for name in labels],
             "assignee": None,
             "assignees": [],
             "milestone": None,
@@ -263,6 +208,8 @@ class Objects:
             "created_at": iso(issue.created_at),
             "updated_at": iso(issue.updated_at),
             "closed_at": None if issue.state == "open" else iso(issue.updated_at),
+            "performed_via_github_app": None,
+            "reactions": _rollup(at, issue.reactions),
         }
         if is_pull_request:
             told["pull_request"] = {
@@ -273,9 +220,22 @@ class Objects:
             }
         return told
 
+    def label(self, it: RepositoryState, name: str) -> Json:
+        """``label``; its number follows from its name."""
+        return {
+            "id": int(hashlib.sha256(name.encode()).hexdigest()[:8], 16),
+            "node_id": _node("LA", it.id),
+            "url": f"{self.url}/repos/{it.full_name}/labels/{quote(name)}",
+            "name": name,
+            "color": "ededed",
+            "default": False,
+            "description": None,
+        }
+
     def comment(self, it: RepositoryState, comment: CommentState) -> Json:
         """``issue-comment``; an inline one has its place, a review its state beside."""
         at = f"{self.url}/repos/{it.full_name}/issues"
+        by_app = comment.author is self._state.app_account
         kind = "pull" if comment.number in it.pull_requests else "issues"
         page = f"{self.url}/{it.full_name}/{kind}/{comment.number}#issuecomment-{comment.id}"
         told: Json = {
@@ -289,6 +249,8 @@ class Objects:
             "author_association": "CONTRIBUTOR",
             "created_at": iso(comment.created_at),
             "updated_at": iso(comment.updated_at),
+            "performed_via_github_app": self.app() if by_app else None,
+            "reactions": _rollup(f"{at}/comments/{comment.id}", comment.reactions),
         }
         if comment.kind == "inline":
             told |= {"path": "src/list.ts", "line": 35}
@@ -296,11 +258,11 @@ class Objects:
             told["state"] = "commented"
         return told
 
-    def reaction(self, user: User, comment: CommentState, content: str) -> Json:
-        """``reaction``."""
+    def reaction(self, user: User, to: int, content: str) -> Json:
+        """``reaction``, ``to`` the comment or issue of this id."""
         return {
-            "id": comment.id * 10 + len(content),
-            "node_id": _node("REA", comment.id),
+            "id": to * 10 + REACTIONS.index(content),
+            "node_id": _node("REA", to),
             "user": self.user(user),
             "content": content,
             "created_at": iso(now()),
@@ -392,6 +354,13 @@ class Objects:
             "repository_id": it.repository_id,
             "throttled_at": None,
         }
+
+
+def _rollup(at: str, reactions: list[tuple[str, str]]) -> Json:
+    """``reaction-rollup``."""
+    given = [content for _, content in reactions]
+    counts = {content: given.count(content) for content in REACTIONS}
+    return {"url": f"{at}/reactions", "total_count": len(given), **counts}
 
 
 def _node(kind: str, number: int) -> str:

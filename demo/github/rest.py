@@ -51,6 +51,7 @@ class Rest:
         router.add_get(f"{repo}/collaborators/{{login}}/permission", self._permission)
         router.add_post(f"{repo}/check-runs", self._create_check_run)
         router.add_patch(f"{repo}/check-runs/{{id}}", self._update_check_run)
+        router.add_get("/user-attachments/assets/{id}", self._attachment)
         self._conversations.add_to(application)
 
     # ── the App ──────────────────────────────────────────────────────────────────────────────
@@ -144,8 +145,7 @@ class Rest:
         user = self._state.users.get(login)
         if user is None:
             return not_found()
-        role = "admin" if repository.owner is user else "none" if repository.private else "read"
-        role = repository.permissions.get(login, role)
+        role = repository.role_of(user)
         coarse = {"maintain": "write", "triage": "read"}.get(role, role)
         found = {
             "permission": coarse,
@@ -153,6 +153,12 @@ class Rest:
             "user": self._objects.user(user) | {"permissions": _rights(role), "role_name": role},
         }
         return answer(request, found)
+
+    async def _attachment(self, request: web.Request) -> web.Response:
+        found = self._state.attachments.get(request.match_info["id"])
+        if found is None:
+            return not_found()
+        return web.Response(body=found, content_type="image/png")
 
     # ── pull requests ────────────────────────────────────────────────────────────────────────
 
@@ -226,6 +232,7 @@ class Rest:
         return paged(request, found, "check_runs")
 
     async def _create_check_run(self, request: web.Request) -> web.Response:
+        access.only_an_app(self._state, request)
         repository = self._named(request)
         told = await body_of(request)
         try:
@@ -236,6 +243,7 @@ class Rest:
         return answer(request, self._objects.check_run(run), status=201)
 
     async def _update_check_run(self, request: web.Request) -> web.Response:
+        access.only_an_app(self._state, request)
         repository = self._named(request)
         run = self._state.check_runs.get(number(request, "id"))
         if run is None or run.repository_id != repository.id:
@@ -246,9 +254,9 @@ class Rest:
     # ── what several need ────────────────────────────────────────────────────────────────────
 
     def _named(self, request: web.Request) -> RepositoryState:
-        mine = access.installation_of(self._state, request)
+        access.account_of(self._state, request)
         found = self._state.named(request.match_info["owner"], request.match_info["name"])
-        if found is None or found.installation_id != mine:
+        if found is None or not access.sees(self._state, request, found):
             raise LookupError
         return found
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 GIT_SECONDS = 60.0
+WRITERS = frozenset({"write", "maintain", "admin"})
+"""The roles that may push, and speak where others may not."""
 
 
 @dataclass
@@ -42,6 +44,10 @@ class PullRequestState:
     updated_at: datetime
     state: str = "open"
     draft: bool = False
+    body: str = ""
+    locked: bool = False
+    reactions: list[tuple[str, str]] = field(default_factory=list)
+    """Login and content of each."""
 
 
 @dataclass
@@ -57,6 +63,9 @@ class IssueState:
     updated_at: datetime
     state: str = "open"
     labels: list[str] = field(default_factory=list)
+    locked: bool = False
+    reactions: list[tuple[str, str]] = field(default_factory=list)
+    """Login and content of each."""
 
 
 @dataclass
@@ -93,6 +102,8 @@ class RepositoryState:
     issues: dict[int, IssueState] = field(default_factory=dict)
     permissions: dict[str, str] = field(default_factory=dict)
     """Roles by login (``write``, ``maintain``, …); strangers may ``read`` what is public."""
+    pushing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by who moves branches: what a push moved is what is different after it."""
 
     @property
     def full_name(self) -> str:
@@ -104,9 +115,14 @@ class RepositoryState:
         """The number of the next issue or pull request: they share theirs."""
         return max([0, *self.pull_requests, *self.issues]) + 1
 
-    def has(self, number: int) -> bool:
-        """Whether there is an issue or pull request of this number."""
-        return number in self.pull_requests or number in self.issues
+    def issue(self, number: int) -> IssueState | PullRequestState | None:
+        """The issue or pull request of this number: to GitHub, both are issues."""
+        return self.pull_requests.get(number) or self.issues.get(number)
+
+    def role_of(self, user: User) -> str:
+        """What an account is here: ``none``, ``read``, ``triage``, ``write``, ``maintain``, …."""
+        stranger = "none" if self.private else "read"
+        return self.permissions.get(user.login, "admin" if self.owner is user else stranger)
 
     async def git(self, *words: str, sent: bytes = b"") -> bytes:
         """What a git command prints, given this. Raises LookupError where it fails."""
@@ -199,6 +215,10 @@ class State:
     deliveries: list[DeliveryState] = field(default_factory=list)
     tokens: dict[str, tuple[int, frozenset[int] | None, datetime]] = field(default_factory=dict)
     """Installation id, repository ids (None: all) and the end of each token that was minted."""
+    push_tokens: dict[str, User] = field(default_factory=dict)
+    """Whose each token is that was given to an account; it may what the account may."""
+    attachments: dict[str, bytes] = field(default_factory=dict)
+    """The pictures (PNG) that were dropped into comments, by their ids."""
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1001))
 
     def user(self, login: str, kind: str = "User") -> User:
@@ -209,6 +229,10 @@ class State:
     def app_account(self) -> User:
         """The App's own account."""
         return self.user(f"{self.app_slug}[bot]", "Bot")
+
+    def may_write(self, repository: RepositoryState, user: User) -> bool:
+        """Whether an account may change a repository: the App may, in all that it sees."""
+        return user is self.app_account or repository.role_of(user) in WRITERS
 
     def conversation(self, repository: RepositoryState, number: int) -> list[CommentState]:
         """The comments of an issue or pull request's conversation, oldest first."""

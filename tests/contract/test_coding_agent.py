@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import aiohttp
 import pytest
 
 from bot.adapters import codegen
-from bot.adapters.codegen import CodegenAgent, Paces
+from bot.adapters.codegen import CodegenAgent
 from bot.domain.agent_runs import RemotePullRequest, RemoteState
 from bot.domain.problems import TryAgain
 from bot.domain.repositories import Repository
@@ -18,21 +16,11 @@ from bot.ports.coding_agent import (
     AgentProblem,
     RunOrder,
 )
-from demo.codegen.server import ORGANIZATION, TOKEN, AgentRunState, StandInCodegen
+from demo.codegen.server import AgentRunState, StandInCodegen
 from demo.github.faults import Fault
+from tests.stand_in import agent_at
 
 SHOP = Repository(77, "octo", "shop", 1)
-
-
-async def at_once(name: str) -> None:
-    """No pace."""
-
-
-@asynccontextmanager
-async def agent_at(server: StandInCodegen, token: str = TOKEN) -> AsyncIterator[CodegenAgent]:
-    async with aiohttp.ClientSession() as session:
-        paces = Paces(at_once, at_once, at_once)
-        yield CodegenAgent(session, paces, server.url, ORGANIZATION, token)
 
 
 @pytest.fixture

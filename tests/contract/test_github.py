@@ -18,6 +18,7 @@ from bot.domain.repositories import Permission
 from bot.domain.validations import Finding, Level
 from bot.ports.github import (
     GitHubProblem,
+    Image,
     InstallationGone,
     NotFound,
     Unprocessable,
@@ -29,6 +30,7 @@ from tests.octokit import Contract
 from tests.stand_in import Stage, adapter, stage
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+PICTURE = b"\x89PNG\r\n\x1a\nand more"
 
 
 class Hasty(SystemClock):
@@ -68,6 +70,8 @@ async def test_every_exchange_is_one_that_github_could_have(
 
     def look_on(it: Exchange) -> None:
         routes.add(f"{it.method} {it.route}")
+        if it.route.startswith("/user-attachments"):
+            return  # of the site, not of the API
         wrong.extend(contract.check(it.method, it.path, it.status, it.sent, it.answered))
 
     on.github.look_on = look_on
@@ -109,6 +113,19 @@ async def test_every_exchange_is_one_that_github_could_have(
             await github.react(repository, CommentReference(kind, it.id, 1, ""), Reaction.SEEN)
         assert it.reactions == [("codegenapp[bot]", "eyes")]
     await github.react(repository, CommentReference(CommentKind.REVIEW, 1, 1, ""), Reaction.SEEN)
+    broken = on.github.open_issue(on.shop, author=on.mallory, title="Broken", body="The total is.")
+    for issue in (broken, pull):
+        of_issue = CommentReference(CommentKind.ISSUE, issue.id, issue.number, "")
+        for _ in range(2):
+            await github.react(repository, of_issue, Reaction.SEEN)
+        assert issue.reactions == [("codegenapp[bot]", "eyes")]
+        read = await github.issue(repository, issue.number)
+        assert (read.title, read.body) == (issue.title, issue.body)
+        assert read.is_pull_request == (issue is pull)
+    on.github.state.attachments["a-picture"] = PICTURE
+    picture = await github.image(f"{on.github.url}/user-attachments/assets/a-picture")
+    assert picture == Image("image/png", PICTURE)
+    assert await github.image(f"{on.github.url}/user-attachments/assets/another") is None
     on.github.hook_url = f"{on.github.url}/nothing"
     await on.github.tell_of(on.shop, pull, "reopened", on.alice)
     missed = [it async for it in github.deliveries(now() - timedelta(hours=1))]

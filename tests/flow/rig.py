@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,10 +27,12 @@ from bot.ports.sandbox import Emit, Environment
 from bot.ports.source import Tree
 from bot.services.validation_pipeline import ValidationPipeline
 from bot.settings import Settings
+from demo.codegen.server import StandInCodegen
 from demo.github.state import CheckRunState
 from sandbox.engine import EngineInfo
 from tests.flow.scripted import Happening, ScriptedSandbox, nothing, passed
 from tests.stand_in import Stage as OnStage
+from tests.stand_in import agent_at
 
 SYSTEM = SystemClock()
 PATIENCE = 60.0
@@ -209,9 +211,15 @@ def settings_for(on: OnStage, mongodb: str, folder: Path, **more: str) -> Settin
 
 @asynccontextmanager
 async def bot(
-    on: OnStage, mongodb: str, folder: Path, *, speed: float = 20.0, boxes: Boxes | None = None
+    on: OnStage,
+    mongodb: str,
+    folder: Path,
+    *,
+    speed: float = 20.0,
+    boxes: Boxes | None = None,
+    codegen: StandInCodegen | None = None,
 ) -> AsyncIterator[Bot]:
-    """The bot, web and worker, while the block lasts."""
+    """The bot, web and worker, while the block lasts; the agent at ``codegen`` has no limits."""
     settings = settings_for(on, mongodb, folder)
     boxes = boxes or Boxes()
     clock = FastClock(speed)
@@ -225,11 +233,12 @@ async def bot(
 
         yield Workbench(ValidationPipeline(source, boxes, clock), boxes, info)  # type: ignore[arg-type]  # examine is not asked
 
-    async with (
-        house(settings, TemplateRenderer(), clock) as it,
-        doors(it) as url,
-        hands(it, bench) as tasks,
-    ):
+    async with AsyncExitStack() as stack:
+        it = await stack.enter_async_context(house(settings, TemplateRenderer(), clock))
+        if codegen is not None:
+            it = replace(it, agent=await stack.enter_async_context(agent_at(codegen)))
+        url = await stack.enter_async_context(doors(it))
+        tasks = await stack.enter_async_context(hands(it, bench))
         try:
             on.github.hook_url = f"{url}/webhooks/github"
             work = [asyncio.ensure_future(run(task)) for task in tasks]
