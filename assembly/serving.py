@@ -9,7 +9,7 @@ import aiohttp
 
 from assembly.doors import doors
 from assembly.hands import Bench, Tasks, hands, worker_of
-from assembly.house import house
+from assembly.house import coding_agent, house
 from bot.adapters.clock import SystemClock
 from bot.adapters.github.examination import Examination
 from bot.adapters.github.tokens import AppCredentials
@@ -18,6 +18,7 @@ from bot.adapters.mongo.database import connect
 from bot.cli.wiring import Letters, Running
 from bot.domain.problems import TryAgain, UserProblem
 from bot.ports.clock import Clock
+from bot.ports.coding_agent import AgentProblem
 from bot.ports.renderer import Renderer
 from bot.ports.sandbox import Examined
 from bot.settings import Settings
@@ -49,6 +50,7 @@ async def examined(settings: Settings) -> AsyncIterator[Examined]:
     """What ``doctor`` shows of the service: its database and its App."""
     clock = SystemClock()
     yield await _database_examined(settings, clock)
+    yield await _agent_examined(settings, clock)
     missing = settings.missing_for_serve()
     if settings.github_app_id is None and not settings.github_private_key:
         detail = "not set up (`validate` and `demo` need none; `serve` does)"
@@ -65,6 +67,26 @@ async def examined(settings: Settings) -> AsyncIterator[Examined]:
         look = Examination(session, credentials, clock, settings.github_api_url, door)
         async for it in look.run():
             yield it
+
+
+async def _agent_examined(settings: Settings, clock: Clock) -> Examined:
+    name, number = "coding agent", settings.codegen_org_id
+    if number is None and not settings.codegen_api_token:
+        return Examined(name, ok=True, detail="not set up: `/codegen GOAL…` says so")
+    async with coding_agent(settings, clock, "") as agent:
+        if agent is None:
+            detail = "half set up"
+            mend = "Set both CODEGEN_ORG_ID and CODEGEN_API_TOKEN, or neither."
+            return Examined(name, ok=False, detail=detail, mend=mend)
+        try:
+            await agent.page(0)
+        except AgentProblem as problem:
+            mend = "CODEGEN_API_TOKEN must be a token of the organisation CODEGEN_ORG_ID."
+            return Examined(name, ok=False, detail=str(problem), mend=mend)
+        except TryAgain as fault:
+            mend = f"Can this machine reach CODEGEN_API_URL ({settings.codegen_api_url})?"
+            return Examined(name, ok=False, detail=fault.message, mend=mend)
+    return Examined(name, ok=True, detail=f"organisation {number} of {settings.codegen_api_url}")
 
 
 async def _database_examined(settings: Settings, clock: Clock) -> Examined:

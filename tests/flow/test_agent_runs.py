@@ -17,6 +17,7 @@ from demo.codegen.agent import by_prompt, in_order, when
 from demo.codegen.checkout import Change
 from tests.flow.agency import Agency, agency, reactions
 from tests.flow.rig import until
+from tests.octokit import examples
 
 pytestmark = pytest.mark.database
 
@@ -311,3 +312,29 @@ async def test_our_check_is_left_alone_by_the_agents_own_fixer(it: Agency) -> No
     await it.ended(number)
     (settings,) = it.agent.codegen.settings.values()
     assert settings["ignored_checks"] == ["codegenapp/validation"]
+
+
+# ── GitHub's own payloads ────────────────────────────────────────────────────────────────────
+
+
+async def test_real_payloads_of_comments_start_a_run(it: Agency) -> None:
+    """Each ``issue_comment`` example, with a goal as its text, in our repository."""
+    it.agent.choose = lambda _run: it.agent.says("Done.")
+    github, shop = it.bot.on.github, it.bot.on.shop
+    payloads = [each.payload for each in examples() if each.name == "issue_comment"]
+    created = [payload for payload in payloads if payload["action"] == "created"]
+    assert created
+    for payload in payloads:
+        issue = github.open_issue(shop, author=it.bot.on.alice, title=payload["issue"]["title"])
+        comment = payload["comment"] | {"body": "/codegen say that it is done", "id": issue.id}
+        payload |= {"issue": payload["issue"] | {"number": issue.number}, "comment": comment}
+        payload["issue"].pop("pull_request", None)
+        for _ in range(2):
+            await github.send("issue_comment", payload, shop, it.bot.on.alice)
+        await it.bot.idle_inbox()
+        if payload["action"] != "created":
+            assert await it.runs(issue.number) == []
+        else:
+            run = await it.ended(issue.number)
+            assert run.request.goal == "say that it is done"
+    assert len(it.remote) == len(created)
