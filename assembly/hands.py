@@ -25,6 +25,8 @@ from bot.services.configurations import Configurations
 from bot.services.projects import ProjectService
 from bot.services.prompts import Prompts
 from bot.services.replies import Replies
+from bot.services.run_records import RunRecords
+from bot.services.run_starter import RunStarter
 from bot.services.status_comments import StatusComments
 from bot.services.validation_requests import VALIDATION, ValidationRequests
 from bot.work.apply import Hands
@@ -61,15 +63,10 @@ def worker_of(it: House) -> tuple[Worker, CheckRuns]:
         it.clock,
     )
     requests = ValidationRequests(it.validations, it.runs, it.projects, it.jobs, it.audit, it.clock)
-    runs = AgentRunService(
-        it.runs,
-        it.agent,
-        Prompts(it.github, it.renderer).of,
-        it.validations,
-        it.projects,
-        it.audit,
-        it.clock,
-    )
+    records = RunRecords(it.runs, it.audit, it.clock)
+    prompts = Prompts(it.github, it.renderer)
+    starter = RunStarter(records, it.agent, prompts.of, it.projects)
+    runs = AgentRunService(records, starter, it.validations, it.projects)
     statuses = StatusComments(
         it.runs,
         it.conversations,
@@ -161,7 +158,15 @@ async def hands(it: House, bench: Bench) -> AsyncIterator[Tasks]:
         places = await places_of(workbench, it.settings.max_concurrent_validations)
         runner = JobRunner(it.jobs, kinds, owner(), places, it.clock)
         repair = Repair(
-            it.github, it.inbox, it.jobs, runner, it.validations, checks, it.forget, it.clock
+            it.github,
+            it.inbox,
+            it.jobs,
+            runner,
+            it.validations,
+            it.runs,
+            checks,
+            it.forget,
+            it.clock,
         )
 
         async def validate() -> None:

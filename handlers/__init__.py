@@ -27,6 +27,7 @@ from handlers.agent_runs import (
     advance_runs,
     follow_run,
     look_at_runs,
+    mind_agent_runs,
     show_status,
     start_for_issue,
 )
@@ -42,13 +43,16 @@ from handlers.results import conclude_validation
 ROUTES: Final[Routes] = {
     PullRequestChanged: (
         HandlerSpec("validate_pull_request", validate_pull_request),
-        HandlerSpec("look_at_runs", look_at_runs),
+        HandlerSpec("mind_agent_runs", mind_agent_runs),
     ),
     ValidationAsked: (HandlerSpec("validate_again", validate_again),),
     ValidationEnded: (HandlerSpec("conclude_validation", conclude_validation),),
     CommandsGiven: (HandlerSpec("answer_command", answer_command),),
     IssueChanged: (HandlerSpec("start_for_issue", start_for_issue),),
-    AgentRunsTouched: (HandlerSpec("advance_runs", advance_runs),),
+    AgentRunsTouched: (
+        HandlerSpec("advance_runs", advance_runs),
+        HandlerSpec("look_at_runs", look_at_runs),
+    ),
     AgentRunSeen: (HandlerSpec("follow_run", follow_run),),
     StatusOutdated: (HandlerSpec("show_status", show_status),),
     CommitsPushed: (HandlerSpec("look_at_branch", look_at_pull_requests_of_branch),),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.domain.effects import Decision
 from bot.domain.events import PullRequestChanged, ValidationAsked
 from bot.domain.projects import ProjectStatus
 from bot.domain.repositories import Account, Permission, Repository
+from bot.policy.agent_queue import shown
 from bot.policy.requests import PullRequestFacts, decide, leave_inactive
 from bot.ports.handlers import Context, Needs
 
@@ -19,7 +22,13 @@ async def validate_pull_request(
         unended = await needs.validations.unended_of(event.repository.id, event.number)
         return leave_inactive(unended, event.number)
     facts = await gather(event.repository, event.number, needs)
-    return decide(facts, context.id)
+    decision = decide(facts, context.id)
+    if not decision.effects:
+        return decision
+    # What runs brought is told of in their status comments, too.
+    runs = await needs.runs.of_issue(event.repository.id, event.number)
+    told = shown(event.repository, (number for it in runs for number in it.numbers))
+    return replace(decision, effects=(*decision.effects, *told))
 
 
 async def validate_again(event: ValidationAsked, needs: Needs, context: Context) -> Decision:

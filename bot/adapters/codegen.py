@@ -33,7 +33,6 @@ CALL_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 PAGE = 100
 MOST_PAGES = 100
-FOUND_AMONG = 1_000
 MOST_REPOSITORIES = 10_000
 LIMITED_SECONDS = 30.0
 """The API documents no ``Retry-After``: its longest window for reads."""
@@ -95,8 +94,10 @@ class CodegenAgent(CodingAgent):
             raise AgentProblem(AgentFault.NOT_SET_UP, f"{repository.full_name} is not set up there")
         return self._repositories[repository.id]
 
-    async def create(self, order: RunOrder) -> RemoteRun:
+    async def turn(self) -> None:
         await self._paces.create(self._name)
+
+    async def create(self, order: RunOrder) -> RemoteRun:
         payload: dict[str, Any] = {
             "prompt": order.prompt,
             "repo_id": order.repository_id,
@@ -107,31 +108,31 @@ class CodegenAgent(CodingAgent):
             payload["model"] = order.model
         if order.images:
             payload["images"] = list(order.images)
-        return _run(await self._call("POST", f"{self._at}/agent/run", payload))
+        return _the_run(await self._call("POST", f"{self._at}/agent/run", payload))
 
-    async def find(self, run_id: str) -> RemoteRun | None:
-        for skip in range(0, FOUND_AMONG, PAGE):
+    async def find(self, run_id: str, since: datetime) -> RemoteRun | None:
+        for skip in range(0, MOST_PAGES * PAGE, PAGE):
             page = await self.page(skip)
             found = next((run for run in page if run.run_id == run_id), None)
-            if found is not None or len(page) < PAGE:
+            last = page[-1].created_at if page else None
+            if found is not None or len(page) < PAGE or (last is not None and last < since):
                 return found
-        return None
+        raise TryAgain("Codegen's list has no end", after=BROKEN_SECONDS)
 
     async def resume(self, remote_id: int, prompt: str, images: Sequence[str] = ()) -> RemoteRun:
-        await self._paces.create(self._name)
         payload: dict[str, Any] = {"agent_run_id": remote_id, "prompt": prompt}
         if images:
             payload["images"] = list(images)
-        return _run(await self._call("POST", f"{self._at}/agent/run/resume", payload))
+        return _the_run(await self._call("POST", f"{self._at}/agent/run/resume", payload))
 
     async def get(self, remote_id: int) -> RemoteRun:
         await self._paces.read(self._name)
-        return _run(await self._call("GET", f"{self._at}/agent/run/{remote_id}"))
+        return _the_run(await self._call("GET", f"{self._at}/agent/run/{remote_id}"))
 
     async def page(self, skip: int) -> Sequence[RemoteRun]:
         await self._paces.read(self._name)
         told = await self._call("GET", f"{self._at}/agent/runs?skip={skip}&limit={PAGE}")
-        return [_run(it) for it in told.get("items") or ()]
+        return [_run(it) for it in told.get("items") or () if _is_run(it)]
 
     async def steps(self, remote_id: int, most: int) -> Sequence[AgentStep]:
         await self._paces.log(self._name)
@@ -142,8 +143,10 @@ class CodegenAgent(CodingAgent):
                 _text(it, "message_type"),
                 _text(it, "tool_name"),
                 _text(it, "thought")[:LONGEST_THOUGHT],
+                _time(it.get("created_at")),
             )
             for it in told.get("logs") or ()
+            if isinstance(it, dict)
         ]
 
     async def ban(self, remote_id: int) -> None:
@@ -186,7 +189,9 @@ def _answer(status: int, body: bytes) -> Any:
     try:
         told = json.loads(body) if body else {}
     except ValueError:
-        raise TryAgain(f"Codegen answers {status} with no JSON", after=BROKEN_SECONDS) from None
+        if status < 400:
+            raise TryAgain("Codegen answers with no JSON", after=BROKEN_SECONDS) from None
+        told = {}
     if status < 400:
         return told
     message = _message(told) or f"HTTP {status}"
@@ -209,6 +214,17 @@ def _message(told: Any) -> str:
     return str(told.get("message") or detail or "")[:1000]
 
 
+def _is_run(told: Any) -> bool:
+    return isinstance(told, dict) and isinstance(told.get("id"), int)
+
+
+def _the_run(told: Any) -> RemoteRun:
+    """The run of an answer that must be one: what was asked may have been done all the same."""
+    if not _is_run(told):
+        raise TryAgain("Codegen answers with no run", after=BROKEN_SECONDS)
+    return _run(told)
+
+
 def _run(told: Json) -> RemoteRun:
     status = _text(told, "status").upper()
     metadata = told.get("metadata")
@@ -226,13 +242,15 @@ def _run(told: Json) -> RemoteRun:
                 it["id"], _text(it, "url"), _text(it, "title"), _text(it, "head_branch_name")
             )
             for it in told.get("github_pull_requests") or ()
+            if _is_run(it)
         ),
     )
 
 
 def _text(told: Json, name: str) -> str:
     value = told.get(name)
-    return value if isinstance(value, str) else ""
+    # Half of a character that an agent cut in two fits no encoding.
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def _time(value: Any) -> datetime | None:

@@ -25,22 +25,28 @@ _SPECIAL = re.compile(
     r"""
     (?P<html> [&<>] )
     | (?P<bar> [|\\] )                       # neither may be escaped by a backslash in a table
-    | (?P<mark> [*`~\[] | (?<![^\W_])_ | _(?![^\W_]) )
-    | (?P<reference> @ | \# | (?i: \bGH- ) (?=\d) | (?<=:)// | (?i: \bwww\. ) )
+    | (?P<mark> [*`~\[\]] | (?<![^\W_])_ | _(?![^\W_]) )
+    | (?P<reference> @ | \# | (?<![^\W_]) (?i: GH- ) (?=\d) | (?<=:)// | (?<![^\W_]) (?i: www\. ) )
     """,
     re.VERBOSE,
 )
 _LOOSE = re.compile(
     r"""
-    (?P<html> [&<>] )
+    (?P<html> [&<>|\\] )                    # a backslash would escape what we write
     | (?P<mark> [`~\[] )
-    | (?P<reference> @ | \# (?=\d) | (?i: \bGH- ) (?=\d) | (?<=:)// | (?i: \bwww\. ) )
+    | (?P<reference>
+        @ | \# (?=\d) | (?<![^\W_]) (?i: GH- ) (?=\d) | (?<=:)// | (?<![^\W_]) (?i: www\. )
+      )
     """,
     re.VERBOSE,
 )
 """What is special where a text keeps its own layout."""
 _blocks = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}).disable(["reference"])
 """As GitHub reads a text whose HTML and links are escaped."""
+_DRAWN = frozenset({"mermaid", "math", "geojson", "topojson", "stl"})
+"""Words behind a fence that make GitHub draw what is in it."""
+_LANGUAGE = re.compile(r" ?[\w+#.-]{1,40}")
+MOST_READINGS = 10
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;"}
 _BLOCK = re.compile(r"(?:[-+=]|\d{1,9}[.)])(?=\s|$|[-=])")
 _SPAN = re.compile(r"`([^`\n]+)`")
@@ -110,19 +116,44 @@ def quoted(text: str) -> Defused:
 
     It mentions, links, loads and closes nothing, and ends where it ends, whatever it says.
     """
-    lines = plain(text).strip("\n").split("\n")
-    code: set[int] = set()
+    # Behind "> " a tab is narrower than at the start of a line.
+    lines = plain(text).expandtabs(4).strip("\n").split("\n")
+    lines, code = _code_of(lines)
+    shown = lines
+    for _ in range(MOST_READINGS):
+        shown = [line if at in code else _laid_out(line) for at, line in enumerate(lines)]
+        # What was written may be read otherwise than what it was made of.
+        still = _code_of(shown)[1]
+        if code <= still:
+            break
+        code &= still
+    else:
+        shown = [_laid_out(line) for line in lines]
+    return Defused("\n".join(f"> {line}".rstrip(" ") for line in shown))
+
+
+def _code_of(lines: list[str]) -> tuple[list[str], set[int]]:
+    """Lines whose fences have no words that make GitHub draw; and the numbers of those in code."""
+    kept, code = list(lines), set[int]()
     for token in _blocks.parse("\n".join(lines)):
-        if token.type in {"fence", "code_block"} and token.map is not None:
-            code.update(range(*token.map))
-    shown = (line if at in code else _laid_out(line) for at, line in enumerate(lines))
-    return Defused("\n".join(f"> {line}".rstrip() for line in shown))
+        if token.type not in {"fence", "code_block"} or token.map is None:
+            continue
+        code.update(range(*token.map))
+        word = token.info.strip().split(" ")[0].lower()
+        if token.info and (word in _DRAWN or not _LANGUAGE.fullmatch(token.info)):
+            at = token.map[0]
+            kept[at] = kept[at].replace(token.info, "", 1)
+    return kept, code
 
 
 def _laid_out(line: str) -> str:
     parts = _SPAN.split(line)
     return "".join(
-        inline_code(part) if odd % 2 else _LOOSE.sub(_escaped, part)
+        _LOOSE.sub(_escaped, part)
+        if odd % 2 == 0
+        else cell_code(part)  # a bar ends a cell even in code
+        if "|" in part
+        else inline_code(part)
         for odd, part in enumerate(parts)
     )
 

@@ -99,7 +99,8 @@ class TemplateRenderer:
 
     def prompt(self, view: PromptView) -> str:
         """See the port."""
-        return _tidy(self._text.get_template("prompts/run.md.j2").render(view=view))
+        text = self._text.get_template("prompts/run.md.j2").render(view=view)
+        return text.strip("\n") + "\n"
 
     def report_html(self, result: ValidationResult, *, title: str = "", log_url: str = "") -> str:
         """The report as one page that loads nothing and runs no script."""

@@ -46,6 +46,7 @@ class ShownRun:
     who: str
     begun: str
     elapsed: str
+    place: str
     bar: str
     progress: int
     step: str
@@ -108,7 +109,8 @@ def shown_run(
         brief=_cut(request.goal, LONGEST_IN_A_LINE),
         who=request.asked_by.login,
         begun=f"{begun:%Y-%m-%d %H:%M} UTC",
-        elapsed=_elapsed(begun, run.ended_at or now),
+        elapsed=_elapsed(run, now),
+        place=f"place {run.place}" if run.place else "",
         bar="█" * round(run.progress * BAR / 100) + "░" * (BAR - round(run.progress * BAR / 100)),
         progress=run.progress,
         step=run.current_step if run.status is RunStatus.ACTIVE else "",
@@ -130,15 +132,22 @@ def shown_run(
 
 def safe_url(url: str) -> str:
     """An address as it may stand in Markdown; empty where it is none of the web."""
-    parts = urlsplit(url)
-    web = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    return url if web and _URL.fullmatch(url) else ""
+    if not _URL.fullmatch(url):
+        return ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return url if parts.scheme in {"http", "https"} and parts.hostname else ""
 
 
 def _state(run: AgentRun) -> tuple[str, str]:
     icon, state = STATES[run.status]
     if run.status is RunStatus.WAITING and run.response_type is ResponseType.PLAN:
         return "📝", "the plan is ready"
+    in_its_own = run.request.is_pull_request and run.pull_request == run.request.number
+    if run.status is RunStatus.COMPLETED and in_its_own and run.response_data.get("pushed"):
+        return icon, "pushed"
     if run.status is RunStatus.COMPLETED and run.response_type is ResponseType.PULL_REQUEST:
         return icon, "pull request opened"
     if run.status is RunStatus.COMPLETED:
@@ -147,20 +156,26 @@ def _state(run: AgentRun) -> tuple[str, str]:
 
 
 def _reason(run: AgentRun) -> str:
-    place = f"Place {run.place} in the queue: " if run.place else ""
-    said = f"{place}{run.reason}" if run.reason else ""
-    if run.status is RunStatus.QUEUED and not said:
+    if run.status is RunStatus.QUEUED and not run.reason:
         return "It is about to start."
-    said = said[:1].upper() + said[1:]
+    place = f"Place {run.place} in the queue: " if run.place else ""
+    said = run.reason[:1].upper() + run.reason[1:]
+    if place and run.reason[:1].islower():
+        said = f"{place}{run.reason}"
+    elif place:
+        said = f"{place.removesuffix(': ')}. {said}"
     return said if not said or said.endswith((".", "!", "?")) else f"{said}."
 
 
-def _elapsed(begun: datetime, now: datetime) -> str:
-    seconds = max(0, int((now - begun).total_seconds()))
-    if seconds < 60:
-        return f"{seconds} s"
+def _elapsed(run: AgentRun, now: datetime) -> str:
+    """How long the agent took, or has been at it; empty for a run that has not begun."""
+    if run.started_at is None:
+        return ""
+    seconds = max(0, int(((run.ended_at or now) - run.started_at).total_seconds()))
     minutes = seconds // 60
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    hours = f"{minutes // 60} h {minutes % 60} min"
+    said = f"{seconds} s" if seconds < 60 else f"{minutes} min" if minutes < 60 else hours
+    return f"took {said}" if run.ended_at else f"{said} so far"
 
 
 def _cut(text: str, most: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,15 +28,6 @@ class RunStatus(StrEnum):
 ENDED: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 UNENDED: Final = frozenset({RunStatus.QUEUED, RunStatus.ACTIVE})
 """Those that the bot has something to do for; one that waits, waits for a person."""
-TRANSITIONS: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
-    RunStatus.QUEUED: frozenset({RunStatus.ACTIVE, RunStatus.FAILED, RunStatus.CANCELLED}),
-    RunStatus.ACTIVE: frozenset(RunStatus) - {RunStatus.ACTIVE},
-    RunStatus.WAITING: frozenset({RunStatus.QUEUED, RunStatus.CANCELLED}),
-    RunStatus.COMPLETED: frozenset({RunStatus.QUEUED}),
-    RunStatus.FAILED: frozenset({RunStatus.QUEUED}),
-    RunStatus.CANCELLED: frozenset({RunStatus.QUEUED}),
-}
-"""From, to. A follow-up sends an ended or waiting run into the queue again."""
 
 
 class ResponseType(StrEnum):
@@ -89,11 +81,12 @@ class AgentRun:
 
     ``remote_id`` is the agent's number, None until it has one; ``remote_seen`` the digest of what
     the agent was last seen to say. ``intended_at`` is when its creation, or the sending of
-    ``messages``, was begun and not yet answered; ``attempts`` counts how often in vain; ``sent``
-    how many messages the agent has. ``active_since`` is when it was last set going.
-    ``known_pull_requests`` are the agent's numbers of those that it brought before;
-    ``pull_request`` is the number of the one that counts. ``place`` is the one in the queue, from
-    1. ``kill`` asks for the agent to be kept from the pull request as soon as it is known there;
+    ``messages``, was begun and not yet answered, and ``intended_messages`` how many the agent has
+    if it arrived; ``attempts`` counts how often in vain; ``sent`` how many messages the agent has.
+    ``active_since`` is when it was last set going. ``known_pull_requests`` are the agent's numbers
+    of those that are settled; ``pull_request`` is the number of the one that counts, and
+    ``head_sha`` its head when it was last looked at. ``place`` is the one in the queue, from 1.
+    ``kill`` asks for the agent to be kept from the pull request as soon as it is known there;
     ``cancelled_by`` is what the wish to cancel it is known by.
     """
 
@@ -117,6 +110,7 @@ class AgentRun:
     remote_status: str = ""
     remote_seen: str = ""
     intended_at: datetime | None = None
+    intended_messages: int = 0
     attempts: int = 0
     not_before: datetime | None = None
     messages: tuple[RunMessage, ...] = ()
@@ -124,6 +118,7 @@ class AgentRun:
     known_pull_requests: tuple[int, ...] = ()
     pull_request: int | None = None
     pull_request_url: str = ""
+    head_sha: str = ""
     kill: bool = False
     cancelled_by: str = ""
 
@@ -136,6 +131,11 @@ class AgentRun:
     def wants_plan(self) -> bool:
         """Whether a plan is what it is to bring next: nobody has approved one."""
         return self.request.wants_plan and not any(it.approves for it in self.messages)
+
+    @property
+    def brought(self) -> int | None:
+        """The pull request that it opened, if so: not the one that it was asked for in."""
+        return self.pull_request if self.pull_request != self.request.number else None
 
     @property
     def pending(self) -> tuple[RunMessage, ...]:
@@ -202,8 +202,10 @@ class RemoteRun:
 
     @property
     def digest(self) -> str:
-        """What tells one look at it from the next: its status, and its pull requests."""
-        return f"{self.status} {' '.join(str(it.id) for it in self.pull_requests)}".strip()
+        """What tells one look at it from the next: its status, pull requests and answer."""
+        pulls = " ".join(str(it.id) for it in self.pull_requests)
+        answer = hashlib.sha256(self.result.encode()).hexdigest()[:8] if self.result else ""
+        return " ".join(filter(None, (self.status, pulls, answer)))
 
 
 @dataclass(frozen=True)
@@ -213,3 +215,4 @@ class AgentStep:
     kind: str
     tool: str
     thought: str
+    at: datetime | None = None

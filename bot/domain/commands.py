@@ -223,6 +223,8 @@ _MARKS = range(0xE000, 0xF8FF)
 """Private use: a mark that the comment does not have is put before what may be a command."""
 
 _markdown = MarkdownIt("commonmark", {"maxNesting": 20}).enable(["table", "strikethrough"])
+_blocks = MarkdownIt("commonmark", {"maxNesting": 20}).enable("table").disable("inline")
+"""Blocks alone: what stands within them is read for those that may have a command."""
 
 
 def _plain(text: str) -> str:
@@ -241,7 +243,7 @@ def _command_lines(text: str, prefix: re.Pattern[str]) -> Iterator[int]:
     mark = next((chr(it) for it in _MARKS if chr(it) not in text), None)
     if mark is None:
         return
-    tokens = _markdown.parse(text)
+    tokens = _blocks.parse(text)
     for opened, inline in itertools.pairwise(tokens):
         if opened.type != "paragraph_open" or opened.level or opened.map is None:
             continue

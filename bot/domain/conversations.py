@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.domain.repositories import Account
 
@@ -14,12 +15,14 @@ STATUS_MARKER = "<!-- codegenapp:status -->"
 class Conversation:
     """The status comment of an issue or pull request.
 
-    ``comment_id`` is GitHub's, None until there is one; ``digest`` is that of what it says.
+    ``comment_id`` is GitHub's, None until there is one; ``intended_at`` when one was last about to
+    be made; ``digest`` is that of what it says.
     """
 
     repository_id: int
     number: int
     comment_id: int | None = None
+    intended_at: datetime | None = None
     digest: str = ""
 
 

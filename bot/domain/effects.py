@@ -220,7 +220,7 @@ class NoteRun:
 class EndRun:
     """Have a run no longer followed: ended, or waiting for a person. One that ended before stays.
 
-    ``known_pull_requests`` are the agent's numbers of all that the run has named.
+    ``known_pull_requests`` are the agent's numbers of all that it named and that are settled.
     """
 
     run_id: str
@@ -232,8 +232,19 @@ class EndRun:
     remote_seen: str = ""
     pull_request: int | None = None
     pull_request_url: str = ""
+    head_sha: str = ""
     known_pull_requests: tuple[int, ...] = ()
     kind: Literal["end_run"] = "end_run"
+
+
+@dataclass(frozen=True)
+class LinkRun:
+    """Have a pull request that a run named before count as the one that it brought."""
+
+    run_id: str
+    pull_request: int
+    pull_request_url: str
+    kind: Literal["link_run"] = "link_run"
 
 
 @dataclass(frozen=True)
@@ -278,6 +289,7 @@ Effect = (
     | QueueRun
     | NoteRun
     | EndRun
+    | LinkRun
     | CancelRun
     | PublishStatus
 )

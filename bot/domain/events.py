@@ -187,9 +187,13 @@ class ValidationEnded:
 
 @dataclass(frozen=True)
 class AgentRunsTouched:
-    """Something about the agent runs of a repository may be new: one waits, or its time is up."""
+    """Something about the agent runs of a repository may be new: one waits, or its time is up.
+
+    ``look`` says that the agent may have done something.
+    """
 
     repository: Repository
+    look: bool = False
 
 
 @dataclass(frozen=True)

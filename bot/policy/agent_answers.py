@@ -22,8 +22,8 @@ from bot.domain.log_text import one_line
 from bot.domain.repositories import PullRequest
 from bot.policy.agent_queue import shown
 
-RESUMED_GRACE = timedelta(seconds=15)
-"""A run that was sent a message may be told as complete for some seconds more."""
+RESUMED_GRACE = timedelta(seconds=20)
+"""A run that was sent a message may be told as it was for some seconds more."""
 STARTED_PROGRESS = 5
 STEP_PROGRESS = 3
 MOST_WORKING_PROGRESS = 75
@@ -52,7 +52,8 @@ class SeenFacts:
     """A run, and a look at it.
 
     ``pull_requests`` are those that it names in this repository, as GitHub tells them; None where
-    GitHub has none of that number. ``here`` is the pull request that it was asked in.
+    GitHub has none of that number. ``here`` is its own one, or that where it was asked for.
+    ``names`` are what the repository is and was called.
     """
 
     run: AgentRun
@@ -61,6 +62,7 @@ class SeenFacts:
     step: AgentStep | None = None
     pull_requests: Mapping[int, PullRequest | None] | None = None
     here: PullRequest | None = None
+    names: tuple[str, ...] = ()
 
 
 def fresh(run: AgentRun, remote: RemoteRun) -> tuple[RemotePullRequest, ...]:
@@ -77,19 +79,20 @@ def decide(facts: SeenFacts) -> Decision:
         return Decision("an old look: the run was set going since")
     if remote is None:
         return _end(facts, RunStatus.FAILED, f"{NO_LONGER_KNOWN} {AGAIN}")
+    if remote.state is RemoteState.GOING:
+        return _note(facts, remote)
+    if _is_stale(facts):
+        return Decision("it was sent a message a moment ago, and has not begun again")
+    found = _Sorted.of(facts, remote)
     match remote.state:
-        case RemoteState.GOING:
-            return _note(facts, remote)
         case RemoteState.WAITING:
             reason = "The agent waits for an answer. Write `/codegen resume …` with it."
-            return _end(facts, RunStatus.WAITING, reason)
+            return _end(facts, RunStatus.WAITING, reason, found=found)
         case RemoteState.FAILED:
             reason = f"{FAILURES.get(remote.status, FAILED)} {AGAIN}"
-            return _end(facts, RunStatus.FAILED, reason)
+            return _end(facts, RunStatus.FAILED, reason, found=found)
         case RemoteState.COMPLETE:
-            if _is_stale(facts):
-                return Decision("it was sent a message a moment ago, and has not begun again")
-            return _completed(facts, remote)
+            return _completed(facts, remote, found)
 
 
 def _is_stale(facts: SeenFacts) -> bool:
@@ -120,7 +123,7 @@ def _note(facts: SeenFacts, remote: RemoteRun) -> Decision:
         pull.url if pull else run.pull_request_url,
     )
     linked = _linked(facts, pull)
-    return Decision(f"it goes on: {said or remote.status}", (note, *linked, *_told(facts, pull)))
+    return Decision("it goes on", (note, *linked, *_told(facts, pull)))
 
 
 def progress_of(run: AgentRun, step: AgentStep | None, *, has_pull_request: bool = False) -> int:
@@ -143,27 +146,23 @@ def said_of(step: AgentStep) -> str:
 # ── at its end ───────────────────────────────────────────────────────────────────────────────
 
 
-def _completed(facts: SeenFacts, remote: RemoteRun) -> Decision:
+def _completed(facts: SeenFacts, remote: RemoteRun, found: _Sorted) -> Decision:
     run = facts.run
-    found = _Sorted.of(facts, remote)
+    plan = plan_of(run, remote.result)
     if found.ours:
         pull, *others = found.ours
-        notes = [*found.notes, *(_second(it, pull) for it in others)]
+        notes = [_second(it, pull) for it in others]
         if run.request.is_pull_request and pull.number != run.request.number:
-            notes.append(f"It opened #{pull.number} instead of pushing to this pull request.")
+            notes.append(f"It opened `#{pull.number}` instead of pushing to this pull request.")
         if run.wants_plan:
             notes.append("A plan was asked for; the agent went on to a pull request.")
-        return _end(
-            facts, RunStatus.COMPLETED, "", ResponseType.PULL_REQUEST, notes=notes, pull=pull
-        )
-    plan = plan_of(run, remote.result)
+        kind = ResponseType.PULL_REQUEST
+        return _end(facts, RunStatus.COMPLETED, "", kind, found=found, notes=notes)
     if plan is not None:
         reason = "Write `/codegen approve` to go on, or `/codegen resume …` to have it changed."
-        return _end(
-            facts, RunStatus.WAITING, reason, ResponseType.PLAN, notes=found.notes, plan=plan
-        )
-    notes = [*found.notes, *_about_none(facts, found)]
-    return _end(facts, RunStatus.COMPLETED, "", ResponseType.REGULAR, notes=notes)
+        return _end(facts, RunStatus.WAITING, reason, ResponseType.PLAN, found=found, plan=plan)
+    kind, notes = ResponseType.REGULAR, _about_none(facts, found)
+    return _end(facts, RunStatus.COMPLETED, "", kind, found=found, notes=notes)
 
 
 def plan_of(run: AgentRun, result: str) -> str | None:
@@ -172,66 +171,85 @@ def plan_of(run: AgentRun, result: str) -> str | None:
     marked = [line for line in lines if run.plan_marker in line]
     if not run.wants_plan or not marked:
         return None
-    return "\n".join(line for line in lines if line not in marked).strip()
+    return "\n".join(line for line in lines if line not in marked).strip() or None
 
 
 def _about_none(facts: SeenFacts, found: _Sorted) -> list[str]:
+    """What is said of an answer that brought no new pull request."""
     run, here = facts.run, facts.here
     if run.wants_plan:
         return ["The agent did not mark its answer as a plan, so that there is none to approve."]
-    if here is not None and here.head_sha != run.request.head_sha:
-        return [f"The head of this pull request is `{here.head_sha[:12]}` now."]
+    if here is not None and here.head_sha != run.head_sha:
+        return [f"The head of `#{here.number}` is `{here.head_sha[:12]}` now."]
     if here is not None:
-        return ["Nothing was pushed to this pull request.", AGAIN]
+        return [f"Nothing was pushed to `#{here.number}`."]
     return [] if found.notes else ["It brought no pull request.", AGAIN]
 
 
 def _second(other: PullRequest, first: PullRequest) -> str:
     return (
-        f"It opened a second pull request, {other.url} : the first one, #{first.number}, counts. "
-        "Close the one that you do not want."
+        f"It opened a second pull request, `#{other.number}`: the first one, `#{first.number}`, "
+        "counts. Close the one that you do not want."
     )
 
 
 @dataclass(frozen=True)
 class _Sorted:
-    """The fresh pull requests of a run: those that count, and why the others do not."""
+    """The fresh pull requests of a run: those that count, and why the others do not.
+
+    ``settled`` are the agent's numbers of those that will not be judged otherwise later.
+    """
 
     ours: tuple[PullRequest, ...]
     notes: tuple[str, ...]
+    settled: tuple[int, ...]
 
     @classmethod
     def of(cls, facts: SeenFacts, remote: RemoteRun) -> _Sorted:
         ours: list[PullRequest] = []
         notes: list[str] = []
+        settled: list[int] = []
         for told in fresh(facts.run, remote):
             found = (facts.pull_requests or {}).get(told.number or 0)
-            wrong = _wrong(facts.run, told, found)
+            wrong, for_good = _wrong(facts, told, found)
             if wrong:
                 notes.append(wrong)
             elif found is not None and found not in ours:
                 ours.append(found)
-        return cls(tuple(sorted(ours, key=lambda it: it.number)), tuple(notes))
+            if for_good:
+                settled.append(told.id)
+        return cls(tuple(sorted(ours, key=lambda it: it.number)), tuple(notes), tuple(settled))
 
 
-def _wrong(run: AgentRun, told: RemotePullRequest, found: PullRequest | None) -> str:
-    """Why a pull request is not this run's, empty where it is."""
-    request, repository = run.request, run.request.repository
-    named = told.url or told.title or f"number {told.id}"
-    if told.full_name.casefold() != repository.full_name.casefold():
-        return f"It opened a pull request in another repository, which is not followed: {named}"
+def _wrong(
+    facts: SeenFacts, told: RemotePullRequest, found: PullRequest | None
+) -> tuple[str, bool]:
+    """Why a pull request is not this run's, empty where it is; and whether that is for good."""
+    request = facts.run.request
+    names = {it.casefold() for it in (request.repository.full_name, *facts.names)}
+    if not told.url:
+        return "It names a pull request without an address, which is not followed.", True
+    if told.full_name.casefold() not in names:  # which may be nobody's here to see
+        return "It opened a pull request in another repository, which is not followed.", True
     if found is None:
-        return f"GitHub knows no pull request {named}"
+        return f"It names `#{told.number}`, and GitHub knows no such pull request.", False
     if found.number == request.number:
+        return "", True
+    if found.head_repository_id != request.repository.id:
+        return f"Its pull request `#{found.number}` is of a fork, which is not followed.", True
+    wrong = wrong_base(facts.run, found)
+    return wrong, not wrong
+
+
+def wrong_base(run: AgentRun, pull: PullRequest) -> str:
+    """What is said of a pull request that goes elsewhere than it should, if it does."""
+    wanted = run.request.base_branch
+    if pull.base_branch == wanted:
         return ""
-    if found.head_repository_id != repository.id:
-        return f"Its pull request {named} comes from a fork, which is not followed."
-    if found.base_branch != request.base_branch:
-        return (
-            f"Its pull request {named} goes into `{found.base_branch}`, not into "
-            f"`{request.base_branch}`, and is not followed: change its base, or close it."
-        )
-    return ""
+    return (
+        f"Its pull request `#{pull.number}` goes into `{pull.base_branch}`, not into `{wanted}`, "
+        "and is not followed: change its base, or close it."
+    )
 
 
 def _end(
@@ -240,18 +258,21 @@ def _end(
     reason: str,
     response_type: ResponseType | None = None,
     *,
+    found: _Sorted | None = None,
     notes: Sequence[str] = (),
-    pull: PullRequest | None = None,
     plan: str = "",
 ) -> Decision:
-    run, remote = facts.run, facts.remote
-    named = remote.pull_requests if remote else ()
+    run, remote, here = facts.run, facts.remote, facts.here
+    found = found or _Sorted((), (), ())
+    pull = found.ours[0] if found.ours else None
     answer = (remote.result or remote.summary) if remote else ""
+    newest = pull or here
     data: dict[str, Any] = {
         "answer": "" if plan else answer[:LONGEST_ANSWER],
         "plan": plan[:LONGEST_ANSWER],
-        "notes": list(notes),
-        "pull_requests": [it.url for it in named if it.url],
+        "notes": [*found.notes, *notes],
+        "pull_requests": [it.url for it in (remote.pull_requests if remote else ()) if it.url],
+        "pushed": here is not None and here.head_sha != run.head_sha,
     }
     end = EndRun(
         run.id,
@@ -263,10 +284,11 @@ def _end(
         remote_seen=remote.digest if remote else run.remote_seen,
         pull_request=pull.number if pull else run.pull_request,
         pull_request_url=pull.url if pull else run.pull_request_url,
-        known_pull_requests=tuple(sorted({*run.known_pull_requests, *(it.id for it in named)})),
+        head_sha=newest.head_sha if newest else "",
+        known_pull_requests=tuple(sorted({*run.known_pull_requests, *found.settled})),
     )
-    told = f"{status}: {response_type or reason}"
     queue = LeaveEvent(AgentRunsTouched(run.request.repository))
+    told = f"it is {status}: {response_type or 'no answer'}"
     return Decision(told, (end, queue, *_linked(facts, pull), *_told(facts, pull)))
 
 

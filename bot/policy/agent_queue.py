@@ -16,7 +16,7 @@ from bot.domain.effects import (
     QueueRun,
     StartRun,
 )
-from bot.domain.events import StatusOutdated
+from bot.domain.events import AgentRunsTouched, StatusOutdated
 from bot.domain.repo_config import Agent
 from bot.domain.repositories import Repository
 
@@ -35,10 +35,9 @@ class QueueFacts:
 def decide(facts: QueueFacts) -> Decision:
     """Start what may start, in order; say of the rest what it waits for."""
     if facts.inactive:
-        # Nobody can be told: GitHub takes nothing from us there any more.
-        return Decision(
-            facts.inactive, tuple(CancelRun(it.id, facts.inactive) for it in facts.runs)
-        )
+        ended = tuple(CancelRun(it.id, facts.inactive) for it in facts.runs)
+        told = shown(facts.repository, (number for it in facts.runs for number in it.numbers))
+        return Decision(facts.inactive, (*ended, *told))
     queue = _Queue(facts)
     overdue = [run for run in facts.runs if run.status is RunStatus.ACTIVE and late(run, facts.now)]
     for run in overdue:
@@ -51,7 +50,10 @@ def decide(facts: QueueFacts) -> Decision:
             queue.take(run)
     starts = sum(isinstance(it, StartRun) for it in queue.effects)
     reason = f"{starts} started, {queue.places} wait, {len(going)} go on, {len(overdue)} given up"
-    return Decision(reason, (*queue.effects, *shown(facts.repository, queue.touched)))
+    told = shown(facts.repository, queue.touched)
+    # One that does not begin leaves its place to those behind it.
+    again = (LeaveEvent(AgentRunsTouched(facts.repository)),) if starts and queue.places else ()
+    return Decision(reason, (*queue.effects, *told, *again))
 
 
 def late(run: AgentRun, now: datetime) -> bool:
@@ -82,7 +84,14 @@ class _Queue:
             "on where the agent is. Write `/codegen resume …` to follow it again."
         )
         self.effects.append(
-            EndRun(run.id, RunStatus.FAILED, reason, known_pull_requests=run.known_pull_requests)
+            EndRun(
+                run.id,
+                RunStatus.FAILED,
+                reason,
+                remote_status=run.remote_status,
+                remote_seen=run.remote_seen,
+                known_pull_requests=run.known_pull_requests,
+            )
         )
         self.touched += run.numbers
 

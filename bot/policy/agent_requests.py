@@ -15,14 +15,16 @@ from bot.domain.commands import PREFIX, Command, Verb
 from bot.domain.comments import CommentReference, Impossible
 from bot.domain.effects import CancelRun, Effect, LeaveEvent, MessageRun, RequestRun
 from bot.domain.events import AgentRunsTouched
+from bot.domain.log_text import one_line
 from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Account, PullRequest, Repository
 from bot.policy.agent_queue import shown
 
 DAY = timedelta(days=1)
+MOST_MESSAGES = 50
+"""For one run: what it remembers of a conversation has an end too."""
 NO_AGENT = "no coding agent is set up for this App"
 NO_AGENT_MEND = "Its operator sets CODEGEN_ORG_ID and CODEGEN_API_TOKEN."
-APPROVED = "The plan is approved: carry it out, and open a pull request."
 STOPPABLE = frozenset({RunStatus.QUEUED, RunStatus.ACTIVE, RunStatus.WAITING})
 
 
@@ -58,7 +60,9 @@ class Wanted:
 
 def request(command: Command, place: Place, ordinal: int) -> Wanted | Impossible:
     """``run`` and ``plan``. ``ordinal`` is the command's place in its comment, from 0."""
-    if impossible := _why_no_run(command.verb, place):
+    run_id = place.comment.named("run", ordinal)
+    known = any(it.id == run_id for it in place.runs)  # another delivery told of it
+    if not known and (impossible := _why_no_run(command.verb, place)):
         return impossible
     pull, agent = place.pull_request, place.config.agent
     wanted = RunRequest(
@@ -71,13 +75,12 @@ def request(command: Command, place: Place, ordinal: int) -> Wanted | Impossible
         is_pull_request=pull is not None,
         head_branch=pull.head_branch if pull else "",
         head_sha=pull.head_sha if pull else "",
-        place=place.place,
+        place=one_line(place.place),
         wants_plan=command.verb is Verb.PLAN,
         model=agent.model,
         agent_type=agent.agent_type,
         deadline_minutes=agent.deadline_minutes,
     )
-    run_id = place.comment.named("run", ordinal)
     asked = RequestRun(run_id, wanted)
     what = "A plan is asked for" if wanted.wants_plan else "A run is asked for"
     return Wanted(f"{what}; the status comment follows it.", (asked, *_queued(place, ())))
@@ -87,13 +90,13 @@ def approve(place: Place, ordinal: int) -> Wanted | Impossible:
     """``approve``: the plan that waits here."""
     told = _told(place, ordinal)
     if told is not None:
-        return _message(Verb.APPROVE, APPROVED, told, place, ordinal)
-    newest = place.runs[0] if place.runs else None
-    waits = newest is not None and newest.status is RunStatus.WAITING
-    if newest is None or not waits or newest.response_type is not ResponseType.PLAN:
+        return _message(Verb.APPROVE, approval(told), told, place, ordinal)
+    plans = (it for it in place.runs if it.response_type is ResponseType.PLAN)
+    waiting = next((it for it in plans if it.status is RunStatus.WAITING), None)
+    if waiting is None:
         mend = f"Write `{PREFIX} plan GOAL…` to ask for one."
         return Impossible(Verb.APPROVE, "no plan waits for approval here", mend)
-    return _message(Verb.APPROVE, APPROVED, newest, place, ordinal)
+    return _message(Verb.APPROVE, approval(waiting), waiting, place, ordinal)
 
 
 def resume(command: Command, place: Place, ordinal: int) -> Wanted | Impossible:
@@ -126,6 +129,23 @@ def cancel(command: Command, place: Place) -> tuple[Effect, ...]:
     return (*ended, *_queued(place, stopped))
 
 
+def approval(run: AgentRun) -> str:
+    """What the agent is told when its plan is approved."""
+    request = run.request
+    if request.is_pull_request:
+        return (
+            "The plan is approved: carry it out.\n\n"
+            f"- Push to the existing branch `{request.head_branch}` of this repository. Do not "
+            "open another pull request, do not force-push, and do not merge."
+        )
+    return (
+        "The plan is approved: carry it out.\n\n"
+        f"- Work on a new branch from `{request.base_branch}`, and open exactly one pull "
+        f"request of it into `{request.base_branch}` of {request.repository.full_name}.\n"
+        f"- Write `Refs #{request.number}` into its description. Do not merge it."
+    )
+
+
 def _told(place: Place, ordinal: int) -> AgentRun | None:
     """The run that has this comment's message already: another delivery told of it."""
     known = place.comment.named("message", ordinal)
@@ -139,6 +159,9 @@ def _message(
         return Impossible(verb, NO_AGENT, NO_AGENT_MEND)
     if not place.is_open:
         return _closed(verb, place)
+    if len(run.messages) >= MOST_MESSAGES:
+        mend = f"Write `{PREFIX} GOAL…` to start another one."
+        return Impossible(verb, f"this run has had its {MOST_MESSAGES} messages", mend)
     message = RunMessage(
         place.comment.named("message", ordinal),
         text,
@@ -167,11 +190,17 @@ def _why_no_run(verb: Verb, place: Place) -> Impossible | None:
             "its branch is in a fork, where the agent can't push",
             "Ask in an issue of this repository; the agent then opens a pull request of its own.",
         )
-    if len(place.asked_today) >= budgets.agent_runs_per_day:
-        again = place.asked_today[-budgets.agent_runs_per_day] + DAY
+    most = budgets.agent_runs_per_day
+    if most == 0:
+        mend = "Raise it in the repository's configuration."
+        return Impossible(
+            verb, "no agent runs are allowed here (`budgets.agent_runs_per_day`)", mend
+        )
+    if len(place.asked_today) >= most:
+        again = place.asked_today[-most] + DAY
         return Impossible(
             verb,
-            f"this repository has had its {budgets.agent_runs_per_day} agent runs of a day "
+            f"this repository has had its {most} agent runs of a day "
             "(`budgets.agent_runs_per_day`)",
             f"The next one is possible at {again:%Y-%m-%d %H:%M} UTC.",
         )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from bot.domain.agent_runs import AgentRun
+from bot.domain.problems import UserProblem
 from bot.ports.coding_agent import AgentFault, AgentProblem
+from bot.ports.github import GitHubProblem
 
 UNKNOWN_START = (
     "The agent did not answer when the run was started. Whether it has begun is being looked up; "
@@ -18,11 +21,33 @@ MESSAGE_LOST = (
     "`/codegen resume …` to send it again."
 )
 AWAY = "The agent could not be reached, several times over. Write `/codegen resume …` to try again."
+NO_AGENT = "No coding agent is set up any more."
+PASSING = "Something that passes is in the way; it is tried again."
 BOUNDED = "The agent takes a bounded number of new runs a minute"
 
 
+def follow_up(run: AgentRun) -> str:
+    """What the agent is sent: all that it does not have yet, and what a plan needs anew."""
+    said = [message.text for message in run.pending]
+    if run.wants_plan:
+        said.append(
+            "Answer with the whole plan again, as it is then, and change nothing yet. End your "
+            f"answer with this line, exactly as it stands here:\n\n{run.plan_marker}"
+        )
+    return "\n\n".join(said)
+
+
+def refusal(problem: AgentProblem | GitHubProblem | UserProblem) -> str:
+    """Why a run could not be started, with its mend."""
+    if isinstance(problem, AgentProblem):
+        return sentence(problem)
+    if isinstance(problem, GitHubProblem):
+        return f"GitHub does not tell what it is about: {problem.message}"
+    return str(problem)
+
+
 def sentence(problem: AgentProblem) -> str:
-    """A refusal, with its mend."""
+    """The agent's refusal, with its mend."""
     said = f"The agent says: {problem.message}" if problem.message else ""
     return f"{_words(problem.fault)} {said}".strip()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pydantic_core import to_json
@@ -87,6 +87,7 @@ class _Told:
     quiet: list[Answer] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     allowed: int = 0
+    runs: int = 0
 
     def take(self, verb: Verb, wanted: agent_requests.Wanted | Impossible) -> None:
         """Take what a command for the agent comes to."""
@@ -154,7 +155,10 @@ def _one(command: Command, facts: CommandFacts, told: _Told, ordinal: int) -> No
         case Verb.VALIDATE | Verb.TRUST:
             _validate(command, facts, told, ordinal)
         case Verb.RUN | Verb.PLAN:
-            told.take(command.verb, agent_requests.request(command, facts.place, ordinal))
+            asked = (*facts.asked_today, *[facts.now] * told.runs)
+            place = replace(facts.place, asked_today=asked)
+            told.take(command.verb, agent_requests.request(command, place, ordinal))
+            told.runs += 1
         case Verb.APPROVE:
             told.take(command.verb, agent_requests.approve(facts.place, ordinal))
         case Verb.RESUME:

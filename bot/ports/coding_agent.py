@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -65,14 +66,17 @@ class CodingAgent(Protocol):
     async def repository_id(self, repository: Repository) -> int:
         """The agent's number of a repository; cached."""
 
-    async def create(self, order: RunOrder) -> RemoteRun:
-        """Start a run. Not safe to repeat: see the module."""
+    async def turn(self) -> None:
+        """Wait for our turn to start a run or send a message; then do so at once."""
 
-    async def find(self, run_id: str) -> RemoteRun | None:
-        """The run that was started under our id, among the newest thousand."""
+    async def create(self, order: RunOrder) -> RemoteRun:
+        """Start a run, in our turn. Not safe to repeat: see the module."""
+
+    async def find(self, run_id: str, since: datetime) -> RemoteRun | None:
+        """The run that was started under our id, among all that were started since a time."""
 
     async def resume(self, remote_id: int, prompt: str, images: Sequence[str] = ()) -> RemoteRun:
-        """Send a message to a run. Never repeated."""
+        """Send a message to a run, in our turn. Never repeated."""
 
     async def get(self, remote_id: int) -> RemoteRun:
         """One run."""

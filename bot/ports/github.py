@@ -81,7 +81,7 @@ class GitHub(Protocol):
     Every call has a timeout. A limit (primary or secondary), a 5xx, a timeout and a dropped
     connection are waited out within the call where that is short and the call is safe to repeat,
     else they raise ``TryAgain(after)``. Whatever waiting does not mend is a ``GitHubProblem``.
-    Calls that create content are paced over all processes that share a database.
+    Calls that create content, or edit comments, are paced over all processes that share a database.
     """
 
     async def own_login(self) -> str:

@@ -118,10 +118,19 @@ class AgentRuns(Protocol):
     ) -> AgentRun | None:
         """Change fields of a record; as it is then. None where it is in none of ``only``."""
 
+    async def intend(self, run: AgentRun, at: datetime) -> AgentRun | None:
+        """Write down that a run is about to be created or sent its messages; one attempt more.
+
+        None where it has ended, or somebody else has intended it since ``run`` was read.
+        """
+
     async def tell(
         self, run_id: str, message: RunMessage, changes: Mapping[str, Any]
     ) -> AgentRun | None:
         """Add a message and change fields; None where the message is among the record's."""
+
+    async def naming(self, repository_id: int, url: str) -> Sequence[AgentRun]:
+        """Those of a repository that named a pull request by this address at their end."""
 
 
 class Conversations(Protocol):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import re
 import secrets
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.domain.agent_runs import AgentRun
 from bot.domain.comments import Comment
 from bot.domain.conversations import Issue
+from bot.domain.problems import UserProblem
 from bot.domain.repositories import Repository
 from bot.ports.github import GitHub
 from bot.ports.renderer import Prompt, PromptView, Renderer, Said
@@ -20,9 +23,11 @@ LONGEST_CONVENTIONS = 8_000
 LONGEST_BODY = 20_000
 LONGEST_COMMENT = 4_000
 MOST_COMMENTS = 30
-MOST_READ = 1_000
 MOST_IMAGES = 5
-_IMAGE = re.compile(r"""(?:!\[[^\]\n]*\]\(|<img[^>\n]*?\bsrc=["'])(https?://[^\s)"'<>]+)""")
+LARGEST_IMAGES = 10 * 1024 * 1024
+_IMAGE = re.compile(
+    r"""(?:!\[[^\]\n]{0,200}\]\(|<img[^>\n]{0,200}?\bsrc=["'])(https?://[^\s)"'<>]{1,500})"""
+)
 
 
 class Prompts:
@@ -37,31 +42,40 @@ class Prompts:
         request = run.request
         repository, number = request.repository, request.number
         issue = await self._github.issue(repository, number)
-        comments = await self._comments(repository, number)
-        shown = comments[-MOST_COMMENTS:]
+        if not issue.is_open:
+            raise UserProblem("It was closed while the run waited.", "Reopen it, then ask again.")
+        issue = replace(issue, body=issue.body[:LONGEST_BODY])
+        shown, left_out = await self._comments(repository, number)
         said = [Said(it.author, it.body[:LONGEST_COMMENT]) for it in shown]
+        conventions = await self._conventions(repository)
         images = await self._images(request.goal, issue, shown)
         view = PromptView(
             run=run,
             issue=issue,
             comments=said,
-            fence=_fence(run, issue, said),
-            conventions=await self._conventions(repository),
-            left_out=len(comments) - len(shown),
+            fence=_fence(
+                request.goal,
+                issue.title,
+                issue.body,
+                *(it.text for it in said),
+                *(it.text for it in run.messages),
+                *(conventions or ()),
+            ),
+            conventions=conventions,
+            left_out=left_out,
             images=len(images),
         )
         return Prompt(self._renderer.prompt(view), images)
 
-    async def _comments(self, repository: Repository, number: int) -> Sequence[Comment]:
-        """The conversation, without what the bot itself said in it."""
-        own = await self._github.own_login()
-        found: list[Comment] = []
+    async def _comments(self, repository: Repository, number: int) -> tuple[list[Comment], int]:
+        """The newest of the conversation, without the bot's own; and how many came before them."""
+        own, count = await self._github.own_login(), 0
+        newest: deque[Comment] = deque(maxlen=MOST_COMMENTS)
         async for comment in self._github.comments(repository, number):
             if comment.author != own:
-                found.append(comment)
-            if len(found) >= MOST_READ:
-                break
-        return found
+                newest.append(comment)
+                count += 1
+        return list(newest), count - len(newest)
 
     async def _conventions(self, repository: Repository) -> tuple[str, str] | None:
         for path in CONVENTIONS:
@@ -75,19 +89,22 @@ class Prompts:
         self, goal: str, issue: Issue, comments: Sequence[Comment]
     ) -> tuple[str, ...]:
         """The newest pictures that are told of, as data URIs; the goal's own come first."""
-        texts = (goal, *(it.body for it in reversed(comments)), issue.body)
-        urls = dict.fromkeys(url for text in texts for url in _IMAGE.findall(text))
-        found = [await self._github.image(url) for url in list(urls)[:MOST_IMAGES]]
-        return tuple(
-            f"data:{it.media_type};base64,{base64.b64encode(it.content).decode()}"
-            for it in found
-            if it is not None
-        )
+        said = (it.body[:LONGEST_COMMENT] for it in reversed(comments))
+        urls = dict.fromkeys(u for text in (goal, *said, issue.body) for u in _IMAGE.findall(text))
+        found: list[str] = []
+        room = LARGEST_IMAGES
+        for url in list(urls)[:MOST_IMAGES]:
+            image = await self._github.image(url)
+            if image is None or len(image.content) > room:
+                continue
+            room -= len(image.content)
+            content = base64.b64encode(image.content).decode()
+            found.append(f"data:{image.media_type};base64,{content}")
+        return tuple(found)
 
 
-def _fence(run: AgentRun, issue: Issue, said: Sequence[Said]) -> str:
+def _fence(*texts: str) -> str:
     """A word that nobody could have written."""
-    texts = (run.request.goal, issue.title, issue.body, *(it.text for it in said))
     while True:
         word = secrets.token_hex(8)
         if not any(word in text for text in texts):

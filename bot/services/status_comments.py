@@ -19,6 +19,8 @@ from bot.services.check_runs import DetailsUrl
 
 INTENTION = timedelta(minutes=1)
 """How long an intention to make a comment stands while nothing is heard of it."""
+REPLICATED = timedelta(seconds=10)
+"""How long a comment that GitHub made may not be listed."""
 
 log = get_logger()
 
@@ -99,6 +101,8 @@ class StatusComments:
                 if comment.body != body:
                     await self._github.update_comment(repository, comment.id, body)
                 return comment.id
+        if kept.intended_at is not None and now < kept.intended_at + REPLICATED:
+            raise TryAgain("a status comment that was begun may still appear", after=10.0)
         return await self._github.create_comment(repository, kept.number, body)
 
 

@@ -158,7 +158,7 @@ class ValidationRequests:
         if order.number is None:
             return None
         runs = await self._runs.of_issue(order.repository.id, order.number)
-        return next((it.id for it in runs if it.pull_request == order.number), None)
+        return next((it.id for it in runs if it.brought == order.number), None)
 
     async def _cancel(self, validation_id: str, reason: str) -> str:
         said = await self._end(

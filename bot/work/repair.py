@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from bot.domain.events import (
+    AgentRunsTouched,
     InstallationChange,
     InstallationChanged,
     PullRequestChange,
@@ -23,7 +24,7 @@ from bot.ports.clock import Clock
 from bot.ports.github import GitHub, GitHubProblem
 from bot.ports.inbox import Inbox
 from bot.ports.jobs import Jobs, JobState
-from bot.ports.records import Validations
+from bot.ports.records import AgentRuns, Validations
 from bot.services.check_runs import CheckRuns
 from bot.work.apply import item_of
 from bot.work.jobs import JobRunner
@@ -36,6 +37,7 @@ FORGET_EVERY = 720
 """In looks: every 5 seconds, minute, ten minutes, hour."""
 PATIENCE = timedelta(minutes=2)
 """How long a record may stand still before somebody asks why."""
+FORSAKEN = timedelta(minutes=30)
 MISSED_SINCE = timedelta(days=3)
 """As long as GitHub can deliver again."""
 UNDER_WAY = timedelta(minutes=1)
@@ -54,6 +56,7 @@ class Repair:
     jobs: Jobs
     runner: JobRunner
     validations: Validations
+    runs: AgentRuns
     checks: CheckRuns
     forget: Callable[[], Awaitable[None]]
     clock: Clock
@@ -67,6 +70,7 @@ class Repair:
                 (LOST_EVERY, self.lost_jobs),
                 (UNENDED_EVERY, self.standing_still),
                 (UNENDED_EVERY, self.untold),
+                (MISSED_EVERY, self.forsaken_runs),
                 (MISSED_EVERY, self.missed_deliveries),
                 (FORGET_EVERY, self.forget),
             ):
@@ -100,6 +104,17 @@ class Repair:
             if record.completed_at is not None and record.completed_at < now - PATIENCE:
                 log.info("a check run was not told", validation=record.id)
                 await self._tried(partial(self.checks.publish, record.id, "repair"))
+
+    async def forsaken_runs(self) -> None:
+        """Ask about agent runs that nothing was heard of for long: nobody may follow them."""
+        now = self.clock.now()
+        hour = f"{now:%Y-%m-%dT%H}"
+        async for run in self.runs.unended():
+            if run.updated_at < now - FORSAKEN:
+                repository = run.request.repository
+                name = derived(repository.id, "forsaken", hour)
+                touched = AgentRunsTouched(repository, look=True)
+                await self.inbox.add([item_of(touched, name, self.clock)])
 
     async def missed_deliveries(self) -> None:
         """Have GitHub deliver again what did not reach us."""

@@ -13,13 +13,16 @@ import pytest
 from bot.adapters import codegen
 from bot.domain.agent_runs import RunStatus
 from bot.domain.conversations import STATUS_MARKER
-from bot.services import agent_runs
+from bot.services import run_starter
 from demo.codegen.agent import by_prompt
+from demo.codegen.checkout import Change
 from demo.github.faults import Fault
 from tests.flow.agency import Agency, agency, reactions
+from tests.flow.rig import until
 
 pytestmark = pytest.mark.database
 
+NOTES = Change("Write notes", files={"NOTES.md": "notes\n"})
 CREATION = ("POST", "/agent/run")
 
 
@@ -157,7 +160,7 @@ async def test_a_message_is_never_sent_twice(it: Agency, fault: Fault) -> None:
 async def test_an_agent_that_is_away_for_long_is_given_up(
     it: Agency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent_runs, "MOST_ATTEMPTS", 4)
+    monkeypatch.setattr(run_starter, "MOST_ATTEMPTS", 4)
     it.agent.codegen.refuse = lambda _method, _path: (503, "down")
     number = it.issue()
     await it.say(number, "/codegen do something")
@@ -259,3 +262,54 @@ async def test_an_issue_starts_one_run_by_its_label(it: Agency) -> None:
     assert len(it.remote) == 1
     assert "Give me money" in it.remote[0].prompts[0]
     assert ("codegenapp[bot]", "rocket") in strangers.reactions
+
+
+async def test_a_run_that_can_not_begin_keeps_no_other_from_it(it: Agency) -> None:
+    """Anybody may write a picture's address that is none, and GitHub may fail for one issue."""
+    it.agent.choose = by_prompt(it.agent.says("Done."))
+    hostile, other = it.issue(), it.issue()
+    await it.say(hostile, "![x](http://[bad/x.png) ![y](https://a:99999/y)", it.bot.on.mallory)
+    await it.say(hostile, "/codegen do something")
+    assert (await it.ended(hostile)).status is RunStatus.COMPLETED
+    broken = it.issue()
+
+    def choose(_number: int, method: str, path: str) -> Fault | None:
+        return Fault.BROKEN if method == "GET" and path.endswith(f"/issues/{broken}") else None
+
+    it.bot.on.github.faults.choose = choose
+    await it.bot.on.github.comment(
+        it.bot.on.shop, broken, "/codegen do something", author=it.bot.on.alice
+    )
+    await it.say(other, "/codegen do something else")
+    assert (await it.ended(other)).status is RunStatus.COMPLETED
+    assert len(it.remote) == 2
+    it.bot.on.github.faults.choose = lambda _number, _method, _path: None
+    assert (await it.ended(broken)).status is RunStatus.COMPLETED
+
+
+async def test_a_pull_request_whose_base_is_mended_counts_after_all(it: Agency) -> None:
+    it.agent.choose = by_prompt(it.agent.opens(NOTES, base="add-quantities"))
+    number = it.issue()
+    await it.say(number, "/codegen write notes please")
+    run = await it.ended(number)
+    assert run.pull_request is None
+    await it.shows(number, "not into `main`")
+    on = it.bot.on
+    (pull,) = on.shop.pull_requests.values()
+    pull.base_branch = "main"
+    await on.github.tell_of(on.shop, pull, "edited", on.alice, {"changes": {"base": {}}})
+    await it.shows(number, f"[#{pull.number}](")
+    assert (await it.ended(number)).pull_request == pull.number
+    await it.bot.idle()
+
+
+async def test_a_message_for_a_run_at_work_is_sent_to_it(it: Agency) -> None:
+    it.agent.choose = lambda _run: it.agent.thinks("Working")
+    number = it.issue()
+    await it.say(number, "/codegen do something")
+    await it.run(number, RunStatus.ACTIVE)
+    await it.say(number, "/codegen resume and that as well")
+    (remote,) = it.remote
+    await until(lambda: len(remote.prompts) == 2)
+    assert remote.prompts[1] == "and that as well"
+    assert (await it.run(number, RunStatus.ACTIVE)).sent == 1

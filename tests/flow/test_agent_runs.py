@@ -117,7 +117,7 @@ async def test_in_a_pull_request_the_agent_pushes_to_its_branch(it: Agency) -> N
     assert run.status is RunStatus.COMPLETED
     assert pull.head_sha != first
     assert "src/list.ts:35" in it.remote[0].prompts[0]
-    shown = await it.shows(pull.number, "The head of this pull request is")
+    shown = await it.shows(pull.number, "pushed", f"The head of `#{pull.number}` is")
     assert pull.head_sha[:12] in shown
     assert (await it.bot.concluded(pull.head_sha)).conclusion == "success"
     await it.bot.idle()

@@ -221,6 +221,7 @@ class GitHubApp(GitHub):
 
     async def update_comment(self, repository: Repository, comment_id: int, body: str) -> None:
         url = f"{_at(repository)}/issues/comments/{comment_id}"
+        await self._pace(f"edits:{repository.installation_id}")
         await self._patch(repository, url, {"body": body})
 
     async def react(

@@ -6,6 +6,7 @@ its own network least of all.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -24,6 +25,7 @@ KINDS: Final = {
     b"\xff\xd8\xff": "image/jpeg",
     b"GIF8": "image/gif",
 }
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}(?:\.[A-Za-z0-9]{1,10})?")
 
 log = get_logger()
 
@@ -37,7 +39,7 @@ class Attachments:
 
     async def image(self, url: str) -> Image | None:
         """See ``bot.ports.github``."""
-        if not url.startswith(f"{self._url}/user-attachments/assets/") and not _is_stored(url):
+        if not self._is_ours(url) and not _is_stored(url):
             return None
         try:
             content = await self._content(url)
@@ -48,6 +50,10 @@ class Attachments:
         if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
             media_type = "image/webp"
         return Image(media_type, content) if media_type else None
+
+    def _is_ours(self, url: str) -> bool:
+        rest = url.removeprefix(f"{self._url}/user-attachments/assets/")
+        return rest != url and _NAME.fullmatch(rest) is not None
 
     async def _content(self, url: str) -> bytes:
         """The first redirects are followed, as long as they stay in GitHub's stores."""
@@ -69,7 +75,10 @@ class Attachments:
 
 
 def _is_stored(url: str) -> bool:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
     stored = any(host == it or (it[0] == "." and host.endswith(it)) for it in STORES)
-    return parts.scheme == "https" and stored and parts.port is None
+    return parts.scheme == "https" and stored and port is None

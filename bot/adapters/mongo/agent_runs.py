@@ -17,6 +17,7 @@ from bot.ports.records import AgentRuns, Conversations, Turns
 
 DUPLICATE = frozenset({11000})
 MOST_OF_AN_ISSUE = 100
+OLDEST = [("created_at", 1), ("_id", 1)]
 
 
 class MongoAgentRuns(AgentRuns):
@@ -51,18 +52,22 @@ class MongoAgentRuns(AgentRuns):
         places = [{"number": number}, {"pull_request": number}]
         wanted = {"repository_id": repository_id, "$or": places}
         with passing_faults():
-            found = self._runs.find(wanted).sort("created_at", -1).limit(MOST_OF_AN_ISSUE)
+            found = (
+                self._runs.find(wanted)
+                .sort([("created_at", -1), ("_id", 1)])
+                .limit(MOST_OF_AN_ISSUE)
+            )
             return [_run(it) async for it in found]
 
     async def unended_of(self, repository_id: int) -> Sequence[AgentRun]:
         wanted = {"repository_id": repository_id, "status": {"$in": sorted(UNENDED)}}
         with passing_faults():
-            return [_run(it) async for it in self._runs.find(wanted).sort("created_at", 1)]
+            return [_run(it) async for it in self._runs.find(wanted).sort(OLDEST)]
 
     async def unended(self) -> AsyncIterator[AgentRun]:
         wanted = {"status": {"$in": sorted(UNENDED)}}
         with passing_faults():
-            async for document in self._runs.find(wanted).sort("created_at", 1):
+            async for document in self._runs.find(wanted).sort(OLDEST):
                 yield _run(document)
 
     async def asked_since(self, repository_id: int, since: datetime) -> Sequence[datetime]:
@@ -84,12 +89,29 @@ class MongoAgentRuns(AgentRuns):
             wanted["status"] = {"$in": [it.value for it in only]}
         return await self._change(wanted, {"$set": to_document(changes)})
 
+    async def intend(self, run: AgentRun, at: datetime) -> AgentRun | None:
+        as_read = {"attempts": run.attempts, "intended_at": run.intended_at}
+        wanted = {"_id": run.id, "status": {"$in": sorted(UNENDED)}} | as_read
+        intention = {
+            "intended_at": at,
+            "intended_messages": len(run.messages),
+            "attempts": run.attempts + 1,
+            "updated_at": at,
+        }
+        return await self._change(wanted, {"$set": intention})
+
     async def tell(
         self, run_id: str, message: RunMessage, changes: Mapping[str, Any]
     ) -> AgentRun | None:
         wanted = {"_id": run_id, "messages.id": {"$ne": message.id}}
         change = {"$set": to_document(changes), "$push": {"messages": to_document(message)}}
         return await self._change(wanted, change)
+
+    async def naming(self, repository_id: int, url: str) -> Sequence[AgentRun]:
+        wanted = {"repository_id": repository_id, "response_data.pull_requests": url}
+        with passing_faults():
+            found = self._runs.find(wanted).sort("created_at", -1).limit(MOST_OF_AN_ISSUE)
+            return [_run(it) async for it in found]
 
     async def _change(self, wanted: Document, change: Document) -> AgentRun | None:
         with passing_faults():
@@ -120,7 +142,11 @@ class MongoConversations(Conversations):
     ) -> bool:
         wanted = {
             "_id": _at(conversation.repository_id, conversation.number),
-            "$or": [{"intended_by": by}, {"intended_at": {"$lt": lapsed}}],
+            "$or": [
+                {"intended_by": by},
+                {"intended_at": {"$lt": lapsed}},
+                {"intended_at": None},
+            ],
         }
         change = {"$set": {"intended_by": by, "intended_at": at}}
         try:
@@ -132,6 +158,7 @@ class MongoConversations(Conversations):
 
     async def keep(self, conversation: Conversation) -> None:
         document: Document = to_document(conversation)
+        del document["intended_at"]
         name = _at(conversation.repository_id, conversation.number)
         with passing_faults():
             await self._conversations.update_one({"_id": name}, {"$set": document}, upsert=True)

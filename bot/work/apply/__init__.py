@@ -15,6 +15,7 @@ from bot.domain.effects import (
     KeepProject,
     LeaveEvent,
     LeavePullRequest,
+    LinkRun,
     MessageRun,
     NoteRun,
     PublishCheck,
@@ -41,7 +42,7 @@ from bot.services.replies import Replies
 from bot.services.status_comments import StatusComments
 from bot.services.validation_requests import ValidationRequests
 
-RunEffect = RequestRun | MessageRun | StartRun | QueueRun | NoteRun | EndRun | CancelRun
+RunEffect = RequestRun | MessageRun | StartRun | QueueRun | NoteRun | EndRun | LinkRun | CancelRun
 ValidationEffect = (
     RecordValidation
     | StartValidation
@@ -85,7 +86,7 @@ class Hands:
                 return await self.replies.reply(effect)
             case RequestRun() | MessageRun() | StartRun() | QueueRun():
                 return await self._run(effect)
-            case NoteRun() | EndRun() | CancelRun():
+            case NoteRun() | EndRun() | LinkRun() | CancelRun():
                 return await self._run(effect)
             case _:
                 return await self._request(effect)
@@ -104,6 +105,8 @@ class Hands:
                 return await self.runs.note(effect)
             case EndRun():
                 return await self.runs.end(effect)
+            case LinkRun():
+                return await self.runs.link(effect)
             case CancelRun():
                 return await self.runs.cancel_run(effect)
 
