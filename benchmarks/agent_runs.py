@@ -6,15 +6,12 @@ Reach: every change of a run stands in its record within 60 s, and no limit of t
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import random
 import sys
 import tempfile
 import time
 import uuid
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import (
-    AsyncIterator,
     Awaitable,
     Callable,
     Collection,
@@ -22,69 +19,56 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
-from multiprocessing.connection import Connection
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NamedTuple
-
-import aiohttp
-from limits import RateLimitItem
+from typing import Any
 
 from assembly.hands import owner, worker_of
 from assembly.house import House, house
+from benchmarks.agent_run_stand_ins import (
+    BEGUN_A_MINUTE,
+    REACH_SECONDS,
+    REPOSITORIES,
+    SECONDS,
+    Change,
+    Place,
+    StandIns,
+    Told,
+    remote_ids,
+    script_of,
+)
+from benchmarks.simulated_clock import ALLOWED, SYSTEM, Calls, World, agent_of
 from benchmarks.tables import Machine, Table, arguments, publish
-from bot.adapters.clock import SystemClock
-from bot.adapters.codegen import RUN_ID, CodegenAgent, Paces
 from bot.adapters.mongo.agent_runs import MongoAgentRuns, MongoTurns
 from bot.adapters.mongo.database import Database
 from bot.adapters.mongo.embedded import EmbeddedMongo
 from bot.adapters.mongo.inbox import MongoInbox
-from bot.adapters.pacing import AGENT_CREATIONS, AGENT_LOGS, AGENT_READS, MOST_LOOKS
-from bot.adapters.pacing import LONGEST_WAIT_SECONDS as LONGEST_PACE_SECONDS
 from bot.adapters.render import TemplateRenderer
-from bot.domain.agent_runs import AgentRun, RunRequest, RunStatus
+from bot.domain.agent_runs import (
+    AgentRun,
+    RunRequest,
+    RunStatus,
+)
 from bot.domain.comments import CommentKind, CommentReference
-from bot.domain.conversations import STATUS_MARKER, Conversation
+from bot.domain.conversations import Conversation
 from bot.domain.problems import Limited, TryAgain
-from bot.domain.repositories import Account, Repository
+from bot.domain.repositories import Account
 from bot.log import configure
-from bot.ports.clock import Clock
 from bot.ports.inbox import Added, Item, ItemState
 from bot.services.projects import ProjectService
 from bot.settings import Settings
 from bot.work.pool import POLL_SECONDS
-from bot.work.run_follower import LOOK_SECONDS, PAGE, RunFollower
+from bot.work.run_follower import LEAST_PAUSE_SECONDS, LOOK_SECONDS, PAGE, RunFollower
 from bot.work.worker import PLACES, Worker
-from demo.codegen.server import ORGANIZATION, TOKEN, AgentRunState, StandInCodegen
-from demo.github.conversations import add_comment
-from demo.github.server import Exchange, StandInGitHub
-from demo.github.state import RepositoryState
 from sandbox.docker import DockerEngine
-from tests.flow.serving import small_repository
 
 RUNS, ENDED, CHANGES = 5_000, 3_000, 600
-REPOSITORIES, INSTALLATIONS = 500, 10
-SECONDS = 600.0
-REACH_SECONDS = 60.0
 LATENCY_MILLISECONDS = 200
 """Of each call to the agent: how old what it tells is when it arrives."""
-BEGUN_A_MINUTE = 9.0
-"""How fast runs were begun: the newest ones are as fresh as that allows. Others' go on so."""
-STEP_EVERY = 60.0
-"""Seconds between two steps of a run's log."""
-SEED = 7
 AT_A_TIME = 100
-SYSTEM = SystemClock()
-ALLOWED: Mapping[str, tuple[frozenset[str], int, float]] = {
-    "reads": (frozenset({"pages", "single reads", "other reads"}), 60, 30.0),
-    "reads of logs": (frozenset({"logs"}), 60, 60.0),
-    "new runs": (frozenset({"new runs"}), 10, 60.0),
-}
-"""What Codegen's API allows: kinds of calls, how many, in how many seconds."""
 REMARK = """\
 {runs:,} open runs in {repositories} repositories, and {ended:,} that have ended between them on the
 agent's list; {changes} changes (answers, pull requests, failures) at random moments. Follower,
@@ -93,313 +77,6 @@ in a process of their own, so that CPU and memory are the bot's. Waiting moves t
 call to the agent takes {latency} s of it, the worker's own work none (it took {real:.0f} s of real
 time). The bare loop reads the same pages as fast as the same pace lets it, and does nothing
 else. Reach: no change later than {reach:.0f} s, and no limit passed.{missed}"""
-
-
-class Change(NamedTuple):
-    """What the agent does ``at`` seconds: a status, maybe a pull request (its id; 0 for none)."""
-
-    at: float
-    remote_id: int
-    place: int
-    status: str
-    pull_request: int = 0
-
-    @property
-    def digest(self) -> str:
-        """What a record has of it."""
-        return f"{self.status} {self.pull_request or ''}".strip()
-
-
-def remote_ids(runs: int, ended: int) -> list[int]:
-    """The agent's numbers of our runs, oldest first, with gaps where others' are."""
-    ours = [True] * runs + [False] * ended
-    random.Random(SEED).shuffle(ours)
-    return [20_000 + place for place, mine in enumerate(ours) if mine]
-
-
-def script_of(ids: Sequence[int], changes: int) -> list[Change]:
-    """Changes of as many runs, in the order of time; the last minute has none."""
-    chance = random.Random(SEED + 1)
-    kinds = [("COMPLETE", False)] * 11 + [("COMPLETE", True)] * 3 + [("ACTIVE", True)] * 3
-    kinds += [("ERROR", False)] * 2 + [("MAX_ITERATIONS_REACHED", False)]
-    made = []
-    for index in chance.sample(range(len(ids)), changes):
-        status, brings = chance.choice(kinds)
-        at = chance.uniform(0, SECONDS - REACH_SECONDS)
-        made.append(Change(at, ids[index], index, status, ids[index] * 10 if brings else 0))
-    return sorted(made)
-
-
-# ── the stand-ins, in a process of their own ─────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Place:
-    """A repository on the stand-in, and the bot's comment in each of its issues, from 1."""
-
-    repository: Repository
-    comments: Sequence[int]
-
-
-@dataclass(frozen=True)
-class Told:
-    """What the bot needs to know of the stand-ins."""
-
-    codegen_url: str
-    github_url: str
-    private_key: str
-    app_id: int
-    places: Sequence[Place]
-
-
-class StandIns:
-    """The process; ``pass_to`` has the agent do what it does until a second."""
-
-    def __init__(self, folder: Path, runs: int, ended: int, script: Sequence[Change]) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._line, theirs = context.Pipe()
-        self._process = context.Process(
-            target=serve, args=(theirs, folder, runs, ended, script), daemon=True
-        )
-        self._process.start()
-        theirs.close()
-        self.told: Told = self._line.recv()
-
-    def pass_to(self, seconds: float) -> None:
-        """Raises EOFError where they broke."""
-        self._line.send(seconds)
-        self._line.recv()
-
-    def end(self) -> Counter[str]:
-        """Stop them; how often each call to GitHub was made."""
-        self._line.send(None)
-        calls: Counter[str] = self._line.recv()
-        self._process.join()
-        return calls
-
-
-def serve(line: Connection, folder: Path, runs: int, ended: int, script: Sequence[Change]) -> None:
-    """What that process does."""
-
-    async def main() -> None:
-        git_folder = small_repository(folder / "repository")
-        async with StandInGitHub() as github, StandInCodegen() as codegen:
-            calls: Counter[str] = Counter()
-
-            def look_on(exchange: Exchange) -> None:
-                calls[f"{exchange.method} {exchange.route}"] += 1
-
-            github.look_on = look_on
-            world = _Others(github, codegen, script)
-            line.send(world.begin(git_folder, remote_ids(runs, ended), runs + ended))
-            while (seconds := await asyncio.to_thread(line.recv)) is not None:
-                await world.pass_to(seconds)
-                line.send(seconds)
-            line.send(calls)
-
-    asyncio.run(main())
-
-
-class _Others:
-    """The agent and the people, by the script."""
-
-    def __init__(
-        self, github: StandInGitHub, codegen: StandInCodegen, script: Sequence[Change]
-    ) -> None:
-        self._github, self._codegen = github, codegen
-        self._script = deque(script)
-        self._repositories: list[RepositoryState] = []
-        self._chance = random.Random(SEED + 2)
-        self._steps = self._begun = self._seconds = 0.0
-
-    def begin(self, git_folder: Path, ids: Sequence[int], count: int) -> Told:
-        """What is there at first."""
-        ours, github = dict(zip(ids, range(len(ids)), strict=True)), self._github
-        for number in range(20_000, 20_000 + count):
-            self._add(number, f"run-{ours[number]}" if number in ours else "")
-        installations = [github.install(f"owner-{n}") for n in range(INSTALLATIONS)]
-        places = []
-        for n in range(REPOSITORIES):
-            it = github.add_repository(installations[n % INSTALLATIONS], f"shop-{n}", git_folder)
-            alice, comments = github.state.user("alice"), []
-            for _ in ids[n::REPOSITORIES]:
-                number = github.open_issue(it, author=alice, title="Sort the list").number
-                bot, said = github.state.app_account, f"{STATUS_MARKER}\nat work"
-                comments.append(add_comment(github.state, it, number, bot, said).id)
-            self._repositories.append(it)
-            owner, installation = it.owner.login, it.installation_id
-            known = Repository(it.id, owner, it.name, installation, it.private, it.default_branch)
-            places.append(Place(known, comments))
-        state, key = github.state, github.private_key
-        return Told(self._codegen.url, github.url, key, state.app_id, places)
-
-    async def pass_to(self, seconds: float) -> None:
-        """Do what happens until then: changes, steps of logs, and new runs of others."""
-        passed, self._seconds = seconds - self._seconds, seconds
-        while self._script and self._script[0].at <= seconds:
-            await self._carry_out(self._script.popleft())
-        runs = self._codegen.runs
-        self._steps += passed * len(runs) / STEP_EVERY
-        for _ in range(int(self._steps)):
-            run = runs[20_000 + self._chance.randrange(len(runs))]
-            if run.status == "ACTIVE":
-                run.logs.clear()
-                self._codegen.think(run, f"I look at line {self._chance.randrange(10**6)}")
-        self._steps %= 1
-        self._begun += passed * BEGUN_A_MINUTE / 60
-        for _ in range(int(self._begun)):
-            self._add(20_000 + len(runs), "")
-        self._begun %= 1
-
-    def _add(self, number: int, run_id: str) -> None:
-        run = AgentRunState(number, None, [], {RUN_ID: run_id} if run_id else None, "")
-        if not run_id:
-            run.status, run.result = "COMPLETE", "I have sorted the list. " * 80
-        self._codegen.runs[number] = run
-
-    async def _carry_out(self, change: Change) -> None:
-        run = self._codegen.runs[change.remote_id]
-        if change.pull_request:
-            it = self._repositories[change.place % REPOSITORIES]
-            account = self._github.state.user("codegen-sh[bot]", "Bot")
-            pull = await self._github.open_pull_request(it, "change", author=account, silent=True)
-            url = f"{self._github.url}/{it.full_name}/pull/{pull.number}"
-            head, title = pull.head_branch, pull.title
-            told = {"id": change.pull_request, "url": url, "title": title, "head_branch_name": head}
-            run.pull_requests.append(told)
-        run.status = change.status
-        if change.status == "COMPLETE":
-            run.result = "The list is sorted now. " * 40
-
-
-# ── the simulated clock, and what goes by it ─────────────────────────────────────────────────
-
-
-class World(Clock):
-    """Time that moves when somebody waits; ``meanwhile`` is what others do before it does."""
-
-    def __init__(self, others: StandIns, latency: float) -> None:
-        self.latency = latency
-        self._others = others
-        self._start = SYSTEM.now().replace(microsecond=0)
-        self._busy = False
-        self.elapsed = 0.0
-        self.meanwhile: Callable[[], Awaitable[None]] = _nothing
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=self.elapsed)
-
-    async def sleep(self, seconds: float) -> None:
-        """Go on, in steps of the worker's polls."""
-        until = self.elapsed + seconds
-        while self.elapsed < until:
-            if not self._busy:  # else it is one of the others who waits
-                self._busy = True
-                await self.meanwhile()
-                self._busy = False
-            self.elapsed = min(until, self.elapsed + POLL_SECONDS)
-            self._others.pass_to(self.elapsed)
-
-
-async def _nothing() -> None:
-    """Nobody else is there."""
-
-
-class WorldPace:
-    """``SharedPace`` by a clock that is not the world's, with one window."""
-
-    def __init__(self, clock: Clock, windows: Sequence[RateLimitItem]) -> None:
-        (self._window,) = windows
-        self._clock = clock
-        self._taken: deque[float] = deque()
-
-    async def __call__(self, name: str) -> None:
-        wait = 0.0
-        for _ in range(MOST_LOOKS):
-            wait = self._wait()
-            if wait <= 0:
-                return
-            if wait > LONGEST_PACE_SECONDS:
-                break
-            await self._clock.sleep(wait)
-        raise Limited(f"the limit of {name} is reached", after=wait)
-
-    def _wait(self) -> float:
-        now, seconds = self._clock.now().timestamp(), self._window.get_expiry()
-        while self._taken and self._taken[0] < now - seconds:
-            self._taken.popleft()
-        if len(self._taken) >= self._window.amount:
-            return max(0.1, self._taken[0] + seconds - now)
-        self._taken.append(now)
-        return 0.0
-
-
-@dataclass
-class Calls:
-    """When each call to the agent was made, by kind; each takes its time."""
-
-    world: World
-    made: dict[str, list[float]] = field(default_factory=dict)
-
-    def trace(self) -> aiohttp.TraceConfig:
-        """What a session tells them by."""
-
-        async def begin(
-            session: aiohttp.ClientSession,
-            context: SimpleNamespace,
-            asked: aiohttp.TraceRequestStartParams,
-        ) -> None:
-            del session, context
-            kind = kind_of(asked.method, asked.url.path)
-            self.made.setdefault(kind, []).append(self.world.elapsed)
-
-        async def end(
-            session: aiohttp.ClientSession,
-            context: SimpleNamespace,
-            answered: aiohttp.TraceRequestEndParams,
-        ) -> None:
-            del session, context, answered
-            await self.world.sleep(self.world.latency)
-
-        told = aiohttp.TraceConfig()
-        told.on_request_start.append(begin)
-        told.on_request_end.append(end)
-        return told
-
-    def count(self, *kinds: str) -> int:
-        """How many were made."""
-        return sum(len(self.made.get(kind, ())) for kind in kinds)
-
-    def most(self, kinds: Collection[str], seconds: float) -> int:
-        """How many were made in the fullest window of so many seconds."""
-        times = sorted(at for kind in kinds for at in self.made.get(kind, ()))
-        most = first = 0
-        for place, at in enumerate(times):
-            while times[first] <= at - seconds:
-                first += 1
-            most = max(most, place - first + 1)
-        return most
-
-
-def kind_of(method: str, path: str) -> str:
-    """What a call is counted as."""
-    if method == "POST":
-        return "new runs"
-    if path.endswith("/logs"):
-        return "logs"
-    if path.endswith("/agent/runs"):
-        return "pages"
-    return "single reads" if "/agent/run/" in path else "other reads"
-
-
-@asynccontextmanager
-async def agent_of(world: World, url: str) -> AsyncIterator[tuple[CodegenAgent, Calls]]:
-    """The adapter, paced by the simulated clock."""
-    calls = Calls(world)
-    windows = (AGENT_CREATIONS, AGENT_READS, AGENT_LOGS)
-    paces = Paces(*(WorldPace(world, it) for it in windows))
-    async with aiohttp.ClientSession(trace_configs=[calls.trace()]) as session:
-        yield CodegenAgent(session, paces, url, ORGANIZATION, TOKEN), calls
 
 
 # ── who follows ──────────────────────────────────────────────────────────────────────────────
@@ -505,12 +182,13 @@ async def followed(
         follower = RunFollower(runs, agent, inbox, MongoTurns(it.database, owner()), world)
         began, first = time.process_time(), 0.0
         while world.elapsed < SECONDS:
+            looked = world.elapsed
             try:
-                await follower.look()
-                await follower.read_steps()
+                await asyncio.gather(follower.look(), follower.read_steps())
             except TryAgain:
                 outcome.broken += 1
-            await world.sleep(LOOK_SECONDS)
+            took = world.elapsed - looked
+            await world.sleep(max(LEAST_PAUSE_SECONDS, LOOK_SECONDS - took))
             first = first or megabytes("VmRSS")
         await world.meanwhile()
         outcome.processor, outcome.seconds = time.process_time() - began, world.elapsed

@@ -36,6 +36,8 @@ TURN = "agent runs"
 TURN_TIME = timedelta(seconds=45)
 """After it, another process follows: this one is gone, or hangs in a call."""
 LOOK_SECONDS = 5.0
+LEAST_PAUSE_SECONDS = 1.0
+"""Of a look that took longer than that: the agent's limit is pause enough."""
 PAGE = 100
 AT_ONCE = 4
 """Pages that are asked for together: the pace bounds them, not the agent's slowness."""
@@ -82,6 +84,7 @@ class RunFollower:
 
     async def _for_ever(self, look: Callable[[], Awaitable[object]]) -> None:
         while True:
+            began = self.clock.now()
             try:
                 await look()
             except TryAgain as fault:
@@ -90,12 +93,13 @@ class RunFollower:
                 log.warning("the agent refuses to tell of its runs", reason=str(problem.fault))
             except Exception:
                 log.exception("following agent runs failed")
-            await self.clock.sleep(LOOK_SECONDS)
+            took = (self.clock.now() - began).total_seconds()
+            await self.clock.sleep(max(LEAST_PAUSE_SECONDS, LOOK_SECONDS - took))
 
     async def look(self) -> bool:
         """Look once at all that is followed; False where another process does."""
-        self._noted = []
         if not await self._keep_turn():
+            self._noted = []
             return False
         runs = [run async for run in self.runs.unended()]
         await self._leave(_touched(runs, self.clock))
