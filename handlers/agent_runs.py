@@ -111,7 +111,8 @@ async def mind_agent_runs(event: PullRequestChanged, needs: Needs, context: Cont
     for run in await needs.runs.naming(repository.id, pull.url):
         if run.pull_request is None and not agent_answers.wrong_base(run, pull):
             told = agent_queue.shown(repository, (run.request.number, pull.number))
-            return Decision("a run brought it", (LinkRun(run.id, pull.number, pull.url), *told))
+            link = LinkRun(run.id, pull.number, pull.url, pull.head_sha)
+            return Decision("a run brought it", (link, *told))
     return Decision("no agent run named it")
 
 

@@ -88,8 +88,9 @@ class CodegenAgent(CodingAgent):
     async def repository_id(self, repository: Repository) -> int:
         if repository.id not in self._repositories:
             async for told in self._repos():
-                if str(told.get("github_id")).isdigit():
-                    self._repositories[int(told["github_id"])] = told["id"]
+                github_id = str(told.get("github_id"))
+                if github_id.isascii() and github_id.isdigit():
+                    self._repositories[int(github_id)] = told["id"]
         if repository.id not in self._repositories:
             raise AgentProblem(AgentFault.NOT_SET_UP, f"{repository.full_name} is not set up there")
         return self._repositories[repository.id]
@@ -132,7 +133,7 @@ class CodegenAgent(CodingAgent):
     async def page(self, skip: int) -> Sequence[RemoteRun]:
         await self._paces.read(self._name)
         told = await self._call("GET", f"{self._at}/agent/runs?skip={skip}&limit={PAGE}")
-        return [_run(it) for it in told.get("items") or () if _is_run(it)]
+        return [_run(it) for it in _list(told, "items") if _is_run(it)]
 
     async def steps(self, remote_id: int, most: int) -> Sequence[AgentStep]:
         await self._paces.log(self._name)
@@ -145,7 +146,7 @@ class CodegenAgent(CodingAgent):
                 _text(it, "thought")[:LONGEST_THOUGHT],
                 _time(it.get("created_at")),
             )
-            for it in told.get("logs") or ()
+            for it in _list(told, "logs")
             if isinstance(it, dict)
         ]
 
@@ -166,9 +167,10 @@ class CodegenAgent(CodingAgent):
         for page in range(MOST_PAGES):
             await self._paces.read(self._name)
             told = await self._call("GET", f"{self._at}/repos?skip={page * PAGE}&limit={PAGE}")
-            items = told.get("items") or []
+            items = _list(told, "items")
             for it in items:
-                yield it
+                if _is_run(it):
+                    yield it
             if len(items) < PAGE:
                 return
 
@@ -214,6 +216,14 @@ def _message(told: Any) -> str:
     return str(told.get("message") or detail or "")[:1000]
 
 
+def _list(told: Any, name: str) -> list[Any]:
+    """A list of an answer; none is an empty one."""
+    found = told.get(name) if isinstance(told, dict) else told or False
+    if (found is not None and not isinstance(found, list)) or not isinstance(told, dict):
+        raise TryAgain("Codegen answers with no list", after=BROKEN_SECONDS)
+    return found or []
+
+
 def _is_run(told: Any) -> bool:
     return isinstance(told, dict) and isinstance(told.get("id"), int)
 
@@ -241,7 +251,7 @@ def _run(told: Json) -> RemoteRun:
             RemotePullRequest(
                 it["id"], _text(it, "url"), _text(it, "title"), _text(it, "head_branch_name")
             )
-            for it in told.get("github_pull_requests") or ()
+            for it in _list(told, "github_pull_requests")
             if _is_run(it)
         ),
     )

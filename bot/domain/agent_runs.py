@@ -155,6 +155,9 @@ class AgentRun:
 # ── as the agent tells it ────────────────────────────────────────────────────────────────────
 
 
+_PULL_REQUEST = re.compile(r"//[^/]+/([^/]+/[^/]+)/pull/([0-9]{1,12})(?:[/?#]|$)")
+
+
 class RemoteState(StrEnum):
     """What an agent's own word for a run's status means; an unknown word is still going."""
 
@@ -176,13 +179,13 @@ class RemotePullRequest:
     @property
     def number(self) -> int | None:
         """Its number, by its address."""
-        found = re.search(r"/pull/([0-9]{1,12})(?:[/?#]|$)", self.url)
-        return int(found[1]) if found else None
+        found = _PULL_REQUEST.search(self.url)
+        return int(found[2]) if found else None
 
     @property
     def full_name(self) -> str:
         """Its repository, ``owner/name``, by its address; empty where that says nothing."""
-        found = re.search(r"//[^/]+/([^/]+/[^/]+)/pull/[0-9]", self.url)
+        found = _PULL_REQUEST.search(self.url)
         return found[1] if found else ""
 
 

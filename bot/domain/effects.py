@@ -244,6 +244,7 @@ class LinkRun:
     run_id: str
     pull_request: int
     pull_request_url: str
+    head_sha: str
     kind: Literal["link_run"] = "link_run"
 
 

@@ -71,7 +71,7 @@ class AgentRunService:
             return "there is no such run"
         if told is not None:
             await self._records.tell(told, "run.resumed", {"by": effect.message.login})
-        if run.pending:
+        if run.pending and (told is not None or run.status is not RunStatus.CANCELLED):
             await self._records.requeue(run)
         return "it has this message" if told is None else run.status.value
 
@@ -164,6 +164,7 @@ class AgentRunService:
         changes = {
             "pull_request": effect.pull_request,
             "pull_request_url": effect.pull_request_url,
+            "head_sha": effect.head_sha,
             "response_type": ResponseType.PULL_REQUEST,
             "response_data": {**run.response_data, "notes": notes},
         }

@@ -134,7 +134,7 @@ class RunStarter:
         started = self._going(run, remote, sent) | {"started_at": now, "active_since": now}
         active = await self._records.change(run.id, there | started, (RunStatus.QUEUED,))
         if active is None:
-            cancelled = await self._records.change(run.id, there)
+            cancelled = await self._records.change(run.id, there | {"sent": sent})
             if cancelled is not None and cancelled.kill:
                 await self.ban(cancelled)
             return f"number {remote.id}, cancelled meanwhile"
@@ -186,7 +186,9 @@ class RunStarter:
             "status": RunStatus.ACTIVE if goes_on else RunStatus.WAITING,
             "reason": words.MESSAGE_LOST,
         }
-        await self._records.change(run.id, lost, UNENDED)
+        kept = await self._records.change(run.id, lost, UNENDED)
+        if kept is not None and kept.pending:  # given while it was looked up
+            await self._records.requeue(kept)
         return "nobody knows whether the message arrived"
 
     async def _resumed(self, run: AgentRun, remote: RemoteRun, sent: int) -> str:
@@ -249,6 +251,8 @@ class RunStarter:
             return "no agent is set up"
         if remote_id is None and run.intended_at is not None:
             found = await agent.find(run.id, run.intended_at - FOUND_SINCE)
+            if found is None and self._records.clock.now() < run.intended_at + SETTLED:
+                raise TryAgain("what was begun may still appear", after=FIRST_DELAY_SECONDS)
             if found is not None:
                 remote_id = found.id
                 await self._records.change(run.id, {"remote_id": found.id, "remote_url": found.url})

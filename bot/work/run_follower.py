@@ -134,6 +134,8 @@ class RunFollower:
                 return  # its turn comes when the limit lets it
             except (TryAgain, AgentProblem) as fault:
                 log.info("a run's log could not be read", run=run.id, reason=type(fault).__name__)
+            except Exception:
+                log.exception("a run's log could not be read", run=run.id)
 
     # ── the list ─────────────────────────────────────────────────────────────────────────────
 
@@ -168,6 +170,8 @@ class RunFollower:
                 await self._read(run, seen)
             except (TryAgain, AgentProblem) as fault:
                 log.info("a run could not be read", run=run.id, reason=type(fault).__name__)
+            except Exception:
+                log.exception("a run could not be read", run=run.id)
 
     async def _read(self, run: AgentRun, seen: dict[str, RemoteRun]) -> None:
         """Read a run that the pages missed."""

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.adapters import codegen
-from bot.adapters.codegen import CodegenAgent
+from bot.adapters.codegen import CodegenAgent, Paces
+from bot.adapters.pacing import Pace
 from bot.domain.agent_runs import RemotePullRequest, RemoteState
-from bot.domain.problems import TryAgain
+from bot.domain.problems import Limited, TryAgain
 from bot.domain.repositories import Repository
 from bot.ports.coding_agent import (
     AgentFault,
     AgentProblem,
     RunOrder,
 )
-from demo.codegen.server import AgentRunState, StandInCodegen
+from demo.codegen.server import ORGANIZATION, TOKEN, AgentRunState, StandInCodegen
 from demo.github.faults import Fault
-from tests.stand_in import agent_at
+from tests.stand_in import agent_at, at_once
 
 SHOP = Repository(77, "octo", "shop", 1)
+EVER = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -60,13 +65,17 @@ async def test_a_run_from_its_beginning_to_its_pull_request(
     run = await agent.get(made.id)
     assert (run.state, run.result, run.run_id) == (RemoteState.COMPLETE, "Done.", "our id")
     assert [(it.number, it.full_name) for it in run.pull_requests] == [(12, "octo/shop")]
-    assert await agent.find("our id") == run
-    assert await agent.find("another") is None
-    assert [it.tool for it in await agent.steps(made.id, 1)] == ["edit_file"]
+    assert await agent.find("our id", EVER) == run
+    assert await agent.find("another", EVER) is None
+    [step] = await agent.steps(made.id, 1)
+    assert (step.kind, step.tool, step.thought) == ("ACTION", "edit_file", "Writing a fix")
+    assert step.at is not None
+    assert step.at.tzinfo is not None
     server.script = idle_again
     resumed = await agent.resume(made.id, "And now the tests")
     assert (resumed.id, resumed.state) == (made.id, RemoteState.GOING)
     assert server.runs[made.id].prompts[1] == "And now the tests"
+    assert [it.kind for it in await agent.steps(made.id, 1)] == ["USER_MESSAGE"]
     await agent.ban(made.id)
     assert server.runs[made.id].banned
 
@@ -117,7 +126,7 @@ async def test_passing_faults(
     with pytest.raises(TryAgain):
         await agent.create(RunOrder("id", "x", 1))
     server.faults.choose = lambda _number, _method, _path: None
-    found = await agent.find("id")
+    found = await agent.find("id", EVER)
     assert (found is not None) == (fault is Fault.LOST_ANSWER), "what was begun is found"
 
 
@@ -137,6 +146,93 @@ async def test_pages(server: StandInCodegen, agent: CodegenAgent) -> None:
         await agent.create(RunOrder("id", "x", 1))
     found = [it.id for skip in range(0, 300, 100) for it in await agent.page(skip)]
     assert found == sorted(server.runs, reverse=True)
+
+
+# ── what was begun is found ──────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+async def many(server: StandInCodegen, agent: CodegenAgent) -> list[AgentRunState]:
+    """Three hundred runs, a minute apart, oldest first; each under an id of its own."""
+    for number in range(300):
+        made = await agent.create(RunOrder(f"id {number}", "x", 1))
+        at = EVER + timedelta(minutes=number)
+        server.runs[made.id].created_at = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return list(server.runs.values())
+
+
+@pytest.mark.parametrize(
+    ("run_id", "since", "found", "pages"),
+    [
+        pytest.param("id 299", 290, True, 1, id="the newest"),
+        pytest.param("id 150", 150, True, 2, id="on a later page"),
+        pytest.param("id 0", 0, True, 3, id="the very first"),
+        pytest.param("never begun", 201, False, 1, id="not since a time: no page behind it"),
+        pytest.param("never begun", 200, False, 2, id="not since a page's last one"),
+        pytest.param("never begun", 0, False, 4, id="not at all"),
+    ],
+)
+async def test_what_was_begun_is_looked_for_back_to_a_time(
+    server: StandInCodegen,
+    agent: CodegenAgent,
+    many: list[AgentRunState],
+    run_id: str,
+    since: int,
+    found: bool,
+    pages: int,
+) -> None:
+    asked: list[str] = []
+    server.refuse = lambda _method, path: asked.append(path)
+    run = await agent.find(run_id, EVER + timedelta(minutes=since))
+    assert (run is not None) is found
+    assert run is None or run.run_id == run_id
+    assert len(asked) == pages
+
+
+# ── whose turn it is ─────────────────────────────────────────────────────────────────────────
+
+
+async def test_which_calls_are_paced_by_what(server: StandInCodegen) -> None:
+    """A creation is intended and made in one go: only ``turn`` waits before it."""
+    passed: list[str] = []
+
+    def pace(kind: str) -> Pace:
+        async def wait(name: str) -> None:
+            assert name == f"codegen:{ORGANIZATION}"
+            passed.append(kind)
+
+        return wait
+
+    async def paced(call: Callable[[], Any]) -> list[str]:
+        passed.clear()
+        await call()
+        return list(passed)
+
+    async with aiohttp.ClientSession() as session:
+        paces = Paces(pace("create"), pace("read"), pace("log"))
+        agent = CodegenAgent(session, paces, server.url, ORGANIZATION, TOKEN)
+        assert await paced(agent.turn) == ["create"]
+        assert await paced(lambda: agent.create(RunOrder("id", "x", 1))) == []
+        [number] = server.runs
+        assert await paced(lambda: agent.resume(number, "more")) == []
+        assert await paced(lambda: agent.get(number)) == ["read"]
+        assert await paced(lambda: agent.page(0)) == ["read"]
+        assert await paced(lambda: agent.find("id", EVER)) == ["read"]
+        assert await paced(lambda: agent.steps(number, 1)) == ["log"]
+        assert await paced(lambda: agent.repository_id(SHOP)) == ["read"]
+        assert await paced(lambda: agent.repository_id(SHOP)) == [], "it is cached"
+
+
+async def test_a_turn_that_is_refused_asks_nothing(server: StandInCodegen) -> None:
+    async def refuse(name: str) -> None:
+        raise Limited(f"ten a minute at {name}", after=9.0)
+
+    async with aiohttp.ClientSession() as session:
+        paces = Paces(refuse, at_once, at_once)
+        agent = CodegenAgent(session, paces, server.url, ORGANIZATION, TOKEN)
+        with pytest.raises(Limited):
+            await agent.turn()
+    assert server.runs == {}
 
 
 async def test_our_check_is_left_alone(server: StandInCodegen, agent: CodegenAgent) -> None:

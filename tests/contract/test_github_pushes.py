@@ -17,6 +17,8 @@ from demo.github.state import RepositoryState, User
 from tests.contract.github_events import Webhooks, payload, told
 from tests.stand_in import Stage, stage
 
+pytestmark = pytest.mark.slow
+
 CHANGE = Change("Say it", files={"said.txt": "It.\n"})
 
 

@@ -18,6 +18,8 @@ from demo.github.state import PullRequestState
 from tests.contract.github_events import payload, told
 from tests.stand_in import Stage, agent_at, coding_agent, stage
 
+pytestmark = pytest.mark.slow
+
 QUANTITIES = Change("Say how many of each", patch="add-quantities", body="Refs #1")
 NOTES = Change("Write notes", files={"docs/notes.md": "Notes.\n", "README.md": None})
 MARKER = f"PLAN {uuid.UUID(int=7)}"

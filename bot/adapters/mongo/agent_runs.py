@@ -90,7 +90,7 @@ class MongoAgentRuns(AgentRuns):
         return await self._change(wanted, {"$set": to_document(changes)})
 
     async def intend(self, run: AgentRun, at: datetime) -> AgentRun | None:
-        as_read = {"attempts": run.attempts, "intended_at": run.intended_at}
+        as_read = {it: getattr(run, it) for it in ("attempts", "intended_at", "remote_id", "sent")}
         wanted = {"_id": run.id, "status": {"$in": sorted(UNENDED)}} | as_read
         intention = {
             "intended_at": at,
