@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from assembly.analysis import analysts
 from assembly.demonstration import demonstrated
 from assembly.serving import examined, letters, serving
 from bot.adapters.clock import SystemClock
@@ -95,7 +96,11 @@ async def workbench(
             authorization=authorization,
         )
         await source.sweep()
-        yield Workbench(ValidationPipeline(source, sandbox, clock), sandbox, engine.info)
+        analyst = await stack.enter_async_context(
+            analysts(settings, TemplateRenderer(HERE / "templates"), clock)
+        )
+        pipeline = ValidationPipeline(source, sandbox, clock, analyst)
+        yield Workbench(pipeline, sandbox, engine.info)
 
 
 async def find_image(

@@ -32,7 +32,7 @@ AGENT_PAUSE_SECONDS = 1.5
 CHANGE = Change(
     "Say how many of each", patch="add-quantities", body="Each line has a number now.\n\nRefs #1"
 )
-BROKEN = "typo-in-total"
+BROKEN = ("typo-in-total", "broken-in-browser")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Demonstration:
     @property
     def branches(self) -> tuple[SampleBranch, ...]:
         """The branches that people open pull requests of."""
-        return tuple(it for it in self.sample.branches if it.name == BROKEN)
+        return tuple(it for it in self.sample.branches if it.name in BROKEN)
 
     async def report_issue(self, title: str, body: str) -> int:
         """Have alice report an issue; gives its number."""
@@ -97,6 +97,11 @@ class Demonstration:
     def checks(self, sha: str) -> list[CheckRunState]:
         """The check runs of a commit."""
         return self.github.state.runs_of(self.repository.id, sha)
+
+    async def picture(self, url: str) -> bytes:
+        """A picture that the bot shows at an address of its own."""
+        async with self.session.get(url, raise_for_status=True) as response:
+            return await response.read()
 
     async def page(self, url: str) -> str:
         """What the bot shows at an address of its own."""

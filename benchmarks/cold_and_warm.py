@@ -19,7 +19,7 @@ from benchmarks.tables import Machine, Table, arguments, publish
 from bot.domain.plan import Stage, StageEvent, StageFinished, StageResult, StageStarted
 from bot.domain.source import Origin
 from bot.domain.validations import ValidationResult, Verdict
-from bot.services.validation_pipeline import ValidationRequest
+from bot.services.validation_course import ValidationRequest
 from demo.repository import build_repository
 
 REACH = 1 / 3

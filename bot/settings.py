@@ -17,6 +17,7 @@ SHORTEST_SECRET_KEY = 16
 NEVER_SHOWN = frozenset(
     {
         "CODEGEN_API_TOKEN",
+        "GEMINI_API_KEY",
         "GITHUB_PRIVATE_KEY",
         "GITHUB_WEBHOOK_SECRET",
         "MONGODB_URI",
@@ -47,6 +48,9 @@ class Settings:
     codegen_org_id: int | None
     codegen_api_token: str = field(repr=False)
     codegen_api_url: str
+    gemini_api_key: str = field(repr=False)
+    gemini_model: str
+    gemini_api_endpoint: str
     mongodb_uri: str = field(repr=False)
     mongodb_database: str
     max_concurrent_validations: int
@@ -80,6 +84,9 @@ class Settings:
             codegen_org_id=reader.get("CODEGEN_ORG_ID", None, _positive(int)),
             codegen_api_token=reader.get("CODEGEN_API_TOKEN", "", str),
             codegen_api_url=reader.get("CODEGEN_API_URL", "https://api.codegen.com", _url),
+            gemini_api_key=reader.get("GEMINI_API_KEY", "", str),
+            gemini_model=reader.get("GEMINI_MODEL", "", str),
+            gemini_api_endpoint=reader.get("GEMINI_API_ENDPOINT", "", _url),
             mongodb_uri=reader.get("MONGODB_URI", "", _mongodb_uri),
             mongodb_database=reader.get("MONGODB_DATABASE", "codegenapp", str),
             max_concurrent_validations=reader.get("MAX_CONCURRENT_VALIDATIONS", 5, _positive(int)),

@@ -69,6 +69,14 @@ _LATER = (
         Stage.BUILD,
         "src/list.ts:35",
     ),
+    _Change(
+        "broken-in-browser",
+        "Say in the tab's title what is left to fetch",
+        "2026-01-05T12:00:00+00:00",
+        Verdict.FAILED,
+        Stage.WEB_EVALUATION,
+        "public/script.js:23",
+    ),
 )
 
 

@@ -24,9 +24,9 @@ START_SECONDS = 3.0
 REQUEST_SECONDS = 10.0
 STABILITY_SECONDS = 15.0
 STABILITY_PATIENCE = 2.0
+"""How long a bad answer is asked for again at the end, in seconds."""
 GONE_SECONDS = 1.0
 """How long the end of a box that is gone may take to be heard of."""
-"""How long a bad answer is asked for again at the end, in seconds."""
 ENGINE_RESOLVER = "127.0.0.11"
 """Where the engine's own name server listens in a box that was on a network."""
 
@@ -46,7 +46,7 @@ class Application:
         """Start it. It has started when it listens, or when it has not ended after a while."""
         self.running = running = await self.runner.launch(self.step)
         if self.health:
-            await self._watching(
+            await self.watching(
                 self.probe.ask(
                     "wait_for_listener",
                     seconds=START_SECONDS,
@@ -57,7 +57,7 @@ class Application:
         else:
             await first_of(running.ended, self.runner.guard.tripped, seconds=START_SECONDS)
             await self._check_end(running)
-        if (ended := self._ended(Stage.START, running.started)) is not None:
+        if (ended := self.ended(Stage.START, running.started)) is not None:
             return ended
         return StageResult(
             Stage.START,
@@ -75,7 +75,7 @@ class Application:
 
     async def check_health(self, health: HealthCheck) -> StageResult:
         """Ask until the application is well, or the check's deadline has come."""
-        started = await self._begin(Stage.HEALTH)
+        started = await self.begin(Stage.HEALTH)
         answer = await self._ask(Stage.HEALTH, started, health, health.deadline_seconds)
         if isinstance(answer, StageResult):
             return answer
@@ -85,7 +85,7 @@ class Application:
 
     async def check_ports(self, health: HealthCheck) -> StageResult:
         """See that the port is open on 127.0.0.1 or on all interfaces, and what else is."""
-        started = await self._begin(Stage.PORTS)
+        started = await self.begin(Stage.PORTS)
         answer = await self.probe.ask("listeners")
         if passed := self._limit_passed(Stage.PORTS, started):
             return passed
@@ -105,9 +105,9 @@ class Application:
 
     async def check_stability(self, health: HealthCheck) -> StageResult:
         """Ask once more, no sooner than the settling time after the first good answer."""
-        started = await self._begin(Stage.STABILITY)
+        started = await self.begin(Stage.STABILITY)
         settle = max(0.0, self.healthy_at + health.settle_seconds - _now())
-        await self._watching(self.runner.clock.sleep(min(settle, self.runner.remaining())))
+        await self.watching(self.runner.clock.sleep(min(settle, self.runner.remaining())))
         answer = await self._ask(
             Stage.STABILITY, started, health, STABILITY_SECONDS, patience=STABILITY_PATIENCE
         )
@@ -117,16 +117,32 @@ class Application:
         reason = f"still well {waited:.1f} s after the first good answer"
         return StageResult(Stage.STABILITY, StageStatus.PASSED, reason, seconds=_now() - started)
 
+    @property
+    def log(self) -> Log:
+        """What it has printed so far."""
+        return self.running.collector.log if self.running else Log()
+
+    def since(self, started: float) -> float:
+        """The seconds since a stage's start."""
+        return _now() - started
+
     async def stop(self) -> Log:
         """Stop reading its output; the box's end ends the application. Gives its log."""
         return await self.running.stop() if self.running else Log()
 
     async def _ask(
-        self, stage: Stage, started: float, health: HealthCheck, deadline: float, **more: float
+        self,
+        stage: Stage,
+        started: float,
+        health: HealthCheck,
+        deadline: float,
+        *,
+        patience: float | None = None,
     ) -> Mapping[str, Any] | StageResult:
         """Ask for a good answer within ``deadline`` seconds; the stage's result where none came."""
         seconds = min(deadline, self.runner.remaining())
-        answer = await self._watching(
+        more: dict[str, Any] = {} if patience is None else {"patience": patience}
+        answer = await self.watching(
             self.probe.ask(
                 "health",
                 seconds=seconds,
@@ -142,7 +158,7 @@ class Application:
             return passed
         if answer is not None and answer["healthy"]:
             return answer
-        if ended := self._ended(stage, started):
+        if ended := self.ended(stage, started):
             return ended
         if seconds < deadline:
             return self._bad(stage, started, Cause.TIMEOUT, _OUT_OF_TIME)
@@ -150,11 +166,12 @@ class Application:
         before = "well at first, and then no more: " if stage is Stage.STABILITY else ""
         return self._bad(stage, started, Cause.UNHEALTHY, before + _unwell(answer))
 
-    async def _begin(self, stage: Stage) -> float:
+    async def begin(self, stage: Stage) -> float:
+        """Emit a stage's start; gives its time on the loop's clock."""
         await self.runner.emit(StageStarted(stage, "", self.runner.clock.now().timestamp()))
         return _now()
 
-    async def _watching(self, work: Coroutine[Any, Any, Any]) -> Mapping[str, Any] | None:
+    async def watching(self, work: Coroutine[Any, Any, Any]) -> Mapping[str, Any] | None:
         """Do something while watching the application; None where it failed meanwhile."""
         assert self.running is not None
         task = asyncio.ensure_future(work)
@@ -178,9 +195,9 @@ class Application:
         told: set[asyncio.Future[Any]] = {self.running.ended, self.runner.guard.tripped}
         await asyncio.wait(told, timeout=GONE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         await self._check_end(self.running)
-        return self._ended(stage, started)
+        return self.ended(stage, started)
 
-    def _ended(self, stage: Stage, started: float) -> StageResult | None:
+    def ended(self, stage: Stage, started: float) -> StageResult | None:
         """The stage's result where the application has failed or a limit was passed."""
         if passed := self._limit_passed(stage, started):
             return passed
@@ -215,7 +232,7 @@ class Application:
             self.step.command,
             exit_code=code,
             seconds=_now() - started,
-            log=self.running.collector.log if self.running else Log(),
+            log=self.log,
         )
 
 

@@ -180,14 +180,22 @@ class BoxSandbox:
 def masked(emit: Emit, secrets: Mapping[str, str]) -> Emit:
     """The same, with secrets masked in reasons and notes as they are in output.
 
-    A redirect, or the name of a refused host, can carry one.
+    A redirect, the name of a refused host, or a page's text, can carry one.
     """
     masker = Masker(secrets)
 
     async def pass_on(event: StageEvent) -> None:
         match event:
             case StageFinished(result):
-                event = StageFinished(replace(result, reason=masker.mask(result.reason)))
+                seen = result.evaluation
+                masked_result = replace(
+                    result,
+                    reason=masker.mask(result.reason),
+                    faults=tuple(map(masker.mask, result.faults)),
+                    advice=tuple(map(masker.mask, result.advice)),
+                    evaluation=None if seen is None else seen.masked(masker.mask),
+                )
+                event = StageFinished(masked_result)
             case StageNote(stage, text):
                 event = StageNote(stage, masker.mask(text))
         await emit(event)

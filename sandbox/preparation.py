@@ -254,7 +254,11 @@ class Preparation:
         try:
             async with asyncio.TaskGroup() as group:
                 running = group.create_task(engine.start(box))
-                starting = group.create_task(Probe.start(engine, own, box, labels, running=running))
+                starting = group.create_task(
+                    Probe.start(
+                        engine, own, box, labels, running=running, browser_cpus=self._browser
+                    )
+                )
                 group.create_task(self._put_tree(box, running, fresh=not hit))
                 proxy = group.create_task(self._proxy(network))
         except BaseException as fault:
@@ -265,6 +269,11 @@ class Preparation:
                 raise fault.exceptions[0] from None
             raise
         return starting.result(), proxy.result()
+
+    @property
+    def _browser(self) -> float | None:
+        """The cores of a probe box that a browser will run in; None where none will."""
+        return None if self.plan.web is None else max(1.0, self.plan.limits.cpus)
 
     async def _proxy(self, network: Subnet | None) -> str:
         if network is None:

@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sandbox.engine import BoxSpec, Channel, Engine, EngineGone, Image, joined
+from sandbox.probe_parts import NotOfTheProtocol, Parts
+from sandbox.seccomp import profile
 
 PROBE_USER = "65003:65003"
 LONGEST_LINE = 256 * 1024
@@ -25,6 +28,16 @@ class ProbeFault(EngineGone):
     """The probe box ended, or said something that is not of its protocol."""
 
 
+@dataclass
+class Waiting:
+    """An action that has not ended; ``parts`` take what it tells on its way."""
+
+    parts: Parts | None
+    answer: asyncio.Future[Mapping[str, Any]] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
 class Probe:
     """The controller's end of a running probe box."""
 
@@ -33,7 +46,7 @@ class Probe:
         self._engine = engine
         self._channel = channel
         self._next = 0
-        self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._waiting: dict[int, Waiting] = {}
         self._complaints = b""
         self._reader = asyncio.create_task(self._read())
 
@@ -46,8 +59,12 @@ class Probe:
         labels: Mapping[str, str],
         *,
         running: Awaitable[None] | None = None,
+        browser_cpus: float | None = None,
     ) -> Probe:
-        """Start a probe box in the network of an application box, once that is ``running``."""
+        """Start a probe box in the network of an application box, once that is ``running``.
+
+        ``browser_cpus`` are those of a box that a browser will run in, None where none will.
+        """
         box = await engine.create(
             BoxSpec(
                 image=image.id,
@@ -60,8 +77,9 @@ class Probe:
                 read_only=True,
                 tmpfs={"/tmp": 256 * MEGABYTE},  # noqa: S108 - the box's, not ours
                 shm_bytes=256 * MEGABYTE,
-                memory_bytes=1024 * MEGABYTE,
-                cpus=1.0,
+                memory_bytes=(1024 if browser_cpus is None else 2048) * MEGABYTE,
+                cpus=browser_cpus or 1.0,
+                seccomp=profile(browser=browser_cpus is not None),
             )
         )
         channel = await engine.attach(box)
@@ -74,22 +92,24 @@ class Probe:
             raise
         return cls(engine, box, channel)
 
-    async def ask(self, verb: str, *, seconds: float = 30.0, **arguments: Any) -> Mapping[str, Any]:
+    async def ask(
+        self, verb: str, *, seconds: float = 30.0, parts: Parts | None = None, **arguments: Any
+    ) -> Mapping[str, Any]:
         """Send one action and wait for its end; ``seconds`` bounds the action itself.
 
+        What it tells on its way is put into ``parts``, and lost where there are none.
         Raises ProbeFault where the box ends, answers with an error, or does not answer in time.
         """
         self._next += 1
         number = self._next
-        answer: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
+        waiting = self._waiting[number] = Waiting(parts)
         try:
             if self._reader.done():
                 raise ProbeFault(f"the probe box has ended{self._last_words()}")
             line = {"type": "action", "id": number, "verb": verb, **arguments}
             await self._channel.write(json.dumps(line).encode() + b"\n")
             async with asyncio.timeout(seconds + GRACE_SECONDS):
-                return await answer
+                return await waiting.answer
         except TimeoutError:
             raise ProbeFault(f"the probe box did not answer {verb!r} in {seconds:g} s") from None
         finally:
@@ -110,9 +130,9 @@ class Probe:
         except EngineGone as gone:
             fault = str(gone)
         finally:
-            for answer in self._waiting.values():
-                if not answer.done():
-                    answer.set_exception(ProbeFault(fault + self._last_words()))
+            for waiting in self._waiting.values():
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(ProbeFault(fault + self._last_words()))
 
     async def _read_lines(self) -> None:
         rest = b""
@@ -133,14 +153,26 @@ class Probe:
                 kind, number = message["type"], message.get("id")
             except (ValueError, KeyError, TypeError, AttributeError):
                 raise ProbeFault("the probe box sent a line that is not of its protocol") from None
-            answer = self._waiting.get(number)
-            if kind != "end" or answer is None or answer.done():
+            waiting = self._waiting.get(number) if isinstance(number, int) else None
+            if waiting is None or waiting.answer.done():
                 continue
-            if "result" in message:
-                answer.set_result(message["result"])
-            else:
-                answer.set_exception(ProbeFault(f"the probe failed: {message.get('error')}"))
+            if kind == "end":
+                _end(waiting, message)
+            elif waiting.parts is not None:
+                try:
+                    waiting.parts.take(message)
+                except NotOfTheProtocol as fault:
+                    raise ProbeFault(f"the probe box sent what is not allowed: {fault}") from None
 
     def _last_words(self) -> str:
         words = self._complaints.decode(errors="replace").strip().splitlines()
         return f": {words[-1]}" if words else ""
+
+
+def _end(waiting: Waiting, message: Mapping[str, Any]) -> None:
+    result = message.get("result")
+    if isinstance(result, Mapping):
+        waiting.answer.set_result(result)
+    else:
+        fault = f"the probe failed: {message.get('error', 'its answer is no object')}"
+        waiting.answer.set_exception(ProbeFault(fault))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from bot.domain.plan import (
     Cause,
@@ -21,13 +24,23 @@ from sandbox.box import LeftoversRemain
 from sandbox.engine import Kind
 from sandbox.equipment import Opened
 from sandbox.preparation import cut, with_refusals
+from sandbox.probe import ProbeFault
 from sandbox.services import ServiceNotReady, ended_services, start_service, wait_until_ready
 from sandbox.steps import emit_result
+from sandbox.web import evaluate
+
+Look = Callable[[HealthCheck], Awaitable[StageResult]]
+"""Looks at the started application; gives the stage's result."""
+_GOES_ON = (StageStatus.PASSED, StageStatus.SKIPPED)
 
 
 async def run_stages(opened: Opened) -> None:
     """Carry out the plan from the build on. Raises StageEnded at the first stage that fails."""
     plan = opened.plan
+    if plan.web is not None and plan.step(Stage.START):
+        # The browser starts while the build runs; where it does not, the evaluation will say so.
+        with contextlib.suppress(ProbeFault):
+            await opened.probe.ask("warm")
     fault = await _start_services(opened)
     services_waited_for = False
     for step in plan.steps:
@@ -104,21 +117,24 @@ async def _start_application(opened: Opened, step: Step) -> None:
 
 
 async def _look_at(opened: Opened, application: Application, health: HealthCheck) -> None:
-    looks = (
+    plan = opened.plan.web
+    web = None if plan is None else partial(evaluate, application, plan=plan)
+    looks: tuple[tuple[Stage, Look | None], ...] = (
         (Stage.HEALTH, application.check_health),
         (Stage.PORTS, application.check_ports),
+        (Stage.WEB_EVALUATION, web),
         (Stage.STABILITY, application.check_stability),
     )
     for stage, look in looks:
-        if opened.plan.wants(stage):
+        if look is not None and opened.plan.wants(stage):
             await _conclude(opened, await look(health))
 
 
 async def _conclude(opened: Opened, result: StageResult) -> None:
-    if result.status is not StageStatus.PASSED and result.cause is not Cause.CONFIGURATION:
+    if result.status not in _GOES_ON and result.cause is not Cause.CONFIGURATION:
         # It may be why: a test says no more than that nobody answers any more.
         for sentence in await ended_services(opened.equipment.engine, opened.services):
             await opened.runner.emit(StageNote(result.stage, sentence))
     await emit_result(opened.runner.emit, result)
-    if result.status is not StageStatus.PASSED:
+    if result.status not in _GOES_ON:
         raise StageEnded

@@ -15,8 +15,10 @@ from markupsafe import Markup, escape
 
 from bot.adapters import markdown
 from bot.adapters.report_view import view
+from bot.adapters.review_view import shown_analysis
 from bot.adapters.run_view import shown_run, shown_status
 from bot.domain.agent_runs import AgentRun
+from bot.domain.analysis import AnalysisOutcome, AnalysisPromptView
 from bot.domain.check_runs import MAXIMUM_TEXT_BYTES
 from bot.domain.commands import COMMANDS
 from bot.domain.conversations import STATUS_MARKER
@@ -35,7 +37,7 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 
 
 class TemplateRenderer:
-    """Fulfils ``bot.ports.renderer``."""
+    """Fulfils ``bot.ports.renderer`` and ``bot.ports.reviewer.AnalysisPrompts``."""
 
     def __init__(self, templates: Path = TEMPLATES) -> None:
         loader = FileSystemLoader(templates)
@@ -102,10 +104,31 @@ class TemplateRenderer:
         text = self._text.get_template("prompts/run.md.j2").render(view=view)
         return text.strip("\n") + "\n"
 
-    def report_html(self, result: ValidationResult, *, title: str = "", log_url: str = "") -> str:
-        """The report as one page that loads nothing and runs no script."""
+    def analysis_rules(self, view: AnalysisPromptView) -> str:
+        """See ``bot.ports.reviewer.AnalysisPrompts``."""
+        return self._text.get_template("prompts/analysis_rules.md.j2").render(view=view).strip()
+
+    def analysis_prompt(self, view: AnalysisPromptView) -> str:
+        """See ``bot.ports.reviewer.AnalysisPrompts``."""
+        return self._text.get_template("prompts/analysis.md.j2").render(view=view).strip()
+
+    def review_markdown(self, outcome: AnalysisOutcome) -> str:
+        """The part of a report that tells what came of the analysis."""
+        template = self._markdown.get_template("checks/review.md.j2")
+        return template.render(analysis=shown_analysis(outcome)).strip("\n") + "\n"
+
+    def report_html(
+        self,
+        result: ValidationResult,
+        *,
+        title: str = "",
+        log_url: str = "",
+        pictures_at: str = "",
+    ) -> str:
+        """The report as one page that loads nothing but our pictures, and runs no script."""
         template = self._html.get_template("pages/report.html.j2")
-        return template.render(report=view(result, title), log_url=log_url)
+        shown = view(result, title)
+        return template.render(report=shown, log_url=log_url, pictures_at=pictures_at)
 
     def validation_page(self, record: ValidationRecord, log: str) -> str:
         """See the port."""

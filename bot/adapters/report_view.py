@@ -6,10 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.adapters.duration import duration
+from bot.adapters.review_view import CLASSES, ShownAnalysis, shown_analysis
 from bot.domain.excerpts import ended_at, excerpts, telling
 from bot.domain.log_text import one_line
 from bot.domain.plan import Stage, StageResult, StageStatus
-from bot.domain.validations import Check, CheckState, Finding, Level, ValidationResult, Verdict
+from bot.domain.validations import (
+    AttachmentReference,
+    Check,
+    CheckState,
+    Finding,
+    Level,
+    ValidationResult,
+    Verdict,
+)
 
 # An emoji for GitHub; a mark that every font has for a page and a terminal; words.
 _VERDICTS: Mapping[Verdict, tuple[str, str, str]] = {
@@ -32,16 +42,6 @@ _STATES: Mapping[CheckState, str] = {
     CheckState.FAILED: "failed",
     CheckState.NOT_RUN: "not run",
     CheckState.NOT_APPLICABLE: "not applicable",
-}
-_CLASSES = {
-    "code": "the change itself",
-    "configuration": "the configuration",
-    "dependency": "the dependencies",
-    "infrastructure": "the machine or this service, not the change",
-    "flaky": "a flaky test",
-    "missing_secret": "a secret that was not given",
-    "untrusted_fork": "a fork that is not trusted yet",
-    "inconclusive": "not known",
 }
 _IDLE = frozenset({StageStatus.SKIPPED, StageStatus.NOT_REACHED})
 
@@ -81,6 +81,25 @@ class LogSlice:
 
 
 @dataclass(frozen=True)
+class VitalsRow:
+    """What a page of the application took: paint, shift, first byte, bytes."""
+
+    path: str
+    values: tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class WebSection:
+    """What was seen in the browser: what failed, what is advice, vitals, pictures."""
+
+    faults: tuple[str, ...]
+    advice: tuple[str, ...]
+    vitals: tuple[VitalsRow, ...]
+    pictures: tuple[AttachmentReference, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ReportView:
     """The report, ready to be laid out."""
 
@@ -91,6 +110,8 @@ class ReportView:
     code: str
     reason: str
     due_to: str
+    because: str
+    what_to_do: str
     rows: tuple[Row, ...]
     failure: LogSlice | None
     slices: tuple[LogSlice, ...]
@@ -106,6 +127,8 @@ class ReportView:
     environment_id: str
     started: str
     seconds: str
+    analysis: ShownAnalysis | None
+    web: WebSection | None
 
 
 def view(result: ValidationResult, title: str) -> ReportView:
@@ -119,7 +142,9 @@ def view(result: ValidationResult, title: str) -> ReportView:
         verdict=verdict,
         code=result.verdict.value,
         reason=_sentence(result.reason),
-        due_to=_CLASSES[result.failure_class.value] if result.failure_class else "",
+        due_to=CLASSES[result.failure_class.value] if result.failure_class else "",
+        because=_because(result),
+        what_to_do=one_line(result.what_to_do),
         rows=tuple(_rows(result.stages)),
         failure=next((piece for piece in slices if piece.opened), None),
         slices=slices,
@@ -135,18 +160,52 @@ def view(result: ValidationResult, title: str) -> ReportView:
         environment_id=one_line(result.environment_id),
         started=_time(result.started_at),
         seconds=duration(result.seconds),
+        analysis=_analysis(result),
+        web=_web(result),
     )
 
 
-def duration(seconds: float) -> str:
-    """A time as people say it: ``0.4 s``, ``12 s``, ``2 min 05 s``."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest:02d} s"
+def _because(result: ValidationResult) -> str:
+    """The rule that says whose failure it is, with what it saw."""
+    rule = result.class_rule
+    if rule is None:
+        return ""
+    return one_line(f"{rule.sentence} (`{rule.name}`)")
+
+
+def _analysis(result: ValidationResult) -> ShownAnalysis | None:
+    """What a model says; why it says nothing stands in the table of stages."""
+    said = result.analysis is not None and result.analysis.review is not None
+    return shown_analysis(result.analysis) if said and result.analysis else None
+
+
+def _web(result: ValidationResult) -> WebSection | None:
+    stage = next((it for it in result.stages if it.evaluation is not None), None)
+    if stage is None or stage.evaluation is None:
+        return None
+    rows = [(page.path, page.vitals) for page in stage.evaluation.pages if page.vitals]
+    return WebSection(
+        faults=tuple(map(one_line, stage.faults)),
+        advice=tuple(map(one_line, stage.advice)),
+        vitals=tuple(
+            VitalsRow(
+                one_line(path),
+                (
+                    _amount(it.lcp_ms, "ms"),
+                    "–" if it.cls is None else f"{it.cls:.2f}",
+                    _amount(it.ttfb_ms, "ms"),
+                    _amount(None if it.transfer_bytes is None else it.transfer_bytes / 1024, "kB"),
+                ),
+            )
+            for path, it in rows
+        ),
+        pictures=result.attachments,
+        left_out=tuple(map(one_line, stage.evaluation.left_out)),
+    )
+
+
+def _amount(value: float | None, unit: str) -> str:
+    return "–" if value is None else f"{value:,.0f} {unit}"
 
 
 def _sentence(text: str) -> str:

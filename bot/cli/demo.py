@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TypeVar
+from urllib.parse import urljoin
 
 import typer
 
@@ -22,6 +24,7 @@ from bot.cli.wiring import (
     Wiring,
 )
 from bot.domain.conversations import STATUS_MARKER
+from bot.domain.plan import Stage
 from bot.domain.validations import Verdict
 
 T = TypeVar("T")
@@ -33,6 +36,7 @@ CONCLUSIONS = {Verdict.PASSED: "success", Verdict.FAILED: "failure"}
 ISSUE = "A list without numbers"
 BODY = "I never know how many of each I wanted to buy."
 GOAL = "/codegen Let me say how many of each thing is to be bought, and show it in the list."
+_PICTURE = re.compile(r'<img src="([^"]+)"')
 EMOJI = {"eyes": "👀", "rocket": "🚀", "confused": "😕"}
 
 
@@ -50,7 +54,7 @@ def command(wiring: Wiring) -> object:
         """Play the whole loop with no account: GitHub and the agent's API are stand-ins.
 
         Everything else is real. A goal in a comment becomes an agent run and a validated pull
-        request; then somebody's broken pull request fails, with its line.
+        request; then a pull request fails to build, and one breaks only in the browser.
         Exit status: 0 if every step really happened, 1 if not, 130 interrupted.
         """
         raise typer.Exit(asyncio.run(Demo(wiring, reports, keep).run()))
@@ -144,12 +148,15 @@ class Demo:
             **self._checked(on, branch.sha, check, wanted),
         }
         if branch.expected_stage is not None:
-            stage = branch.expected_stage.value
+            stage = branch.expected_stage.value.replace("_", " ")
             facts[f"its title names {stage}"] = f"{stage} failed" in (check.title or "")
         if branch.expected_place:
             facts[f"its annotation stands at {branch.expected_place}"] = places == [
                 branch.expected_place
             ]
+        if branch.expected_stage is Stage.WEB_EVALUATION:
+            picture = self.reports / f"{branch.name}.png"
+            facts["its page shows a screenshot"] = picture.exists()
         self.play.facts(branch.name, facts)
 
     # ── what both have ───────────────────────────────────────────────────────────────────────
@@ -177,7 +184,11 @@ class Demo:
         """Show a check run as a person would read it, and write it to the folder."""
         summary, text = check.summary or "", check.text or ""
         (self.reports / f"{name}.md").write_text(f"{summary}\n{text}")
-        (self.reports / f"{name}.html").write_text(await on.page(check.details_url))
+        page = await on.page(check.details_url)
+        (self.reports / f"{name}.html").write_text(page)
+        if (shown := _PICTURE.search(page)) is not None:
+            picture = await on.picture(urljoin(check.details_url, shown[1]))
+            (self.reports / f"{name}.png").write_bytes(picture)
         self.play.markdown(summary)
         for it in check.annotations:
             self.play.annotation(f"{it['path']}:{it['start_line']}", it["message"])

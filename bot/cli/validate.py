@@ -23,7 +23,7 @@ from bot.domain.plan import Stage
 from bot.domain.source import Origin
 from bot.domain.validations import ValidationResult, Verdict
 from bot.ports.renderer import Renderer
-from bot.services.validation_pipeline import ValidationRequest
+from bot.services.validation_course import ValidationRequest
 
 EXIT_CODES = {
     Verdict.PASSED: 0,

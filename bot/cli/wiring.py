@@ -135,6 +135,9 @@ class DemoStage(Protocol):
     async def page(self, url: str) -> str:
         """What the bot shows at an address of its own."""
 
+    async def picture(self, url: str) -> bytes:
+        """A picture that it shows there."""
+
 
 @dataclass(frozen=True)
 class Workbench:

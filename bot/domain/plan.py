@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from bot.domain.web import WebEvaluation, WebPlan
+
 
 class Stage(StrEnum):
     """The stages of a validation, in the order in which they run and are reported."""
@@ -51,6 +53,7 @@ class Cause(StrEnum):
     UNHEALTHY = "unhealthy"
     PORT_CLOSED = "port_closed"
     CRASHED = "crashed"
+    BROKEN_PAGE = "broken_page"
     CONFIGURATION = "configuration"
     SOURCE = "source"
     CANCELLED = "cancelled"
@@ -140,13 +143,15 @@ class Plan:
     """All that a validation will do, decided before anything runs.
 
     ``steps`` are the shell commands in order (install, build, test, start); a stage without a
-    step stands in ``skipped`` with its reason. ``image`` is empty for the product's own. ``notes``
+    step stands in ``skipped`` with its reason. ``web`` is None where nothing is looked at in a
+    browser. ``image`` is empty for the product's own. ``notes``
     are sentences for the report (a problem of the configuration file, a hint of detection).
     """
 
     steps: tuple[Step, ...] = ()
     skipped: Mapping[Stage, str] = field(default_factory=dict)
     health: HealthCheck | None = None
+    web: WebPlan | None = None
     image: str = ""
     prepare_network: NetworkAccess = NetworkAccess.REGISTRIES
     build_network: NetworkAccess = NetworkAccess.NONE
@@ -193,7 +198,11 @@ class Log:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What one stage found. ``reason`` is a sentence for the author, empty where it passed."""
+    """What one stage found. ``reason`` is a sentence for the author, empty where it passed.
+
+    ``evaluation`` is what a browser saw, in the web evaluation's result only. ``faults`` are all
+    sentences of what failed the stage, where there may be several; ``advice`` is what did not.
+    """
 
     stage: Stage
     status: StageStatus
@@ -203,6 +212,9 @@ class StageResult:
     exit_code: int | None = None
     seconds: float = 0.0
     log: Log = Log()
+    evaluation: WebEvaluation | None = None
+    faults: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -238,4 +250,14 @@ class StageFinished:
     result: StageResult
 
 
-StageEvent = StageStarted | StageOutput | StageNote | StageFinished
+@dataclass(frozen=True)
+class StageAttachment:
+    """A file that a stage has made (a screenshot), whole; at most some megabytes."""
+
+    stage: Stage
+    name: str
+    media_type: str
+    content: bytes
+
+
+StageEvent = StageStarted | StageOutput | StageNote | StageFinished | StageAttachment

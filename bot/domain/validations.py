@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
+from bot.domain.analysis import AnalysisOutcome
 from bot.domain.plan import StageResult
 
 SCHEMA = 1
@@ -165,8 +166,32 @@ class Validation:
 
 
 @dataclass(frozen=True)
+class ClassRule:
+    """Which rule decided whose failure it is, its sentence, and what it saw."""
+
+    name: str
+    sentence: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class AttachmentReference:
+    """A file that a stage has made (a screenshot). ``id`` is the artifact's, empty if not kept."""
+
+    stage: str
+    name: str
+    media_type: str
+    size: int
+    id: str = ""
+
+
+@dataclass(frozen=True)
 class ValidationResult:
-    """The verdict with its evidence."""
+    """The verdict with its evidence.
+
+    ``what_to_do`` is a sentence for the author, empty where nothing is. ``analysis`` is what a
+    model says of a failure: it comes after the verdict, and has no say in it.
+    """
 
     verdict: Verdict
     reason: str
@@ -184,6 +209,10 @@ class ValidationResult:
     not_verified: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     title: str = ""
+    class_rule: ClassRule | None = None
+    what_to_do: str = ""
+    analysis: AnalysisOutcome | None = None
+    attachments: tuple[AttachmentReference, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -198,6 +227,16 @@ class ValidationResult:
             "title": self.title,
             "reason": self.reason,
             "class": self.failure_class.value if self.failure_class else None,
+            "class_rule": (
+                {
+                    "name": self.class_rule.name,
+                    "sentence": self.class_rule.sentence,
+                    "evidence": self.class_rule.evidence,
+                }
+                if self.class_rule
+                else None
+            ),
+            "what_to_do": self.what_to_do,
             "head_sha": self.head_sha,
             "base_sha": self.base_sha,
             "started_at": iso8601(self.started_at),
@@ -215,10 +254,15 @@ class ValidationResult:
                     "command": stage.command,
                     "exit_code": stage.exit_code,
                     "seconds": round(stage.seconds, 3),
+                    "faults": list(stage.faults),
+                    "advice": list(stage.advice),
                     "log_excerpt": excerpts.get(stage.stage.value, ""),
                 }
                 for stage in self.stages
             ],
+            "web_evaluation": next(
+                (it.evaluation.to_json() for it in self.stages if it.evaluation), None
+            ),
             "checks": {check.value: state.value for check, state in self.checks.items()},
             "findings": [
                 {
@@ -232,6 +276,17 @@ class ValidationResult:
                     "signature": finding.signature,
                 }
                 for finding in self.findings
+            ],
+            "analysis": self.analysis.to_json() if self.analysis else None,
+            "artifacts": [
+                {
+                    "id": it.id,
+                    "stage": it.stage,
+                    "name": it.name,
+                    "media_type": it.media_type,
+                    "size": it.size,
+                }
+                for it in self.attachments
             ],
             "assumed": list(self.assumed),
             "not_verified": list(self.not_verified),

@@ -9,47 +9,35 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from bot.domain.log_text import one_line, plain
 from bot.domain.plan import Stage
 from bot.domain.validations import Finding, Level
-from bot.policy.matchers import MATCHERS, TRACES, Matcher, Trace
+from bot.policy.matchers import MANIFESTS, MATCHERS, TRACES, Matcher
+from bot.policy.matchers.engine import Place, mended_in, places, traced
+from bot.policy.matchers.manifests import NETWORK, SERVER
 
 MOST = 50
 LOG_LIMIT = 1024 * 1024
 LINE_LIMIT = 2000
 _MESSAGE_LIMIT = 400
 _MOST_PLACES = 2000
+_FIRST = tuple(matcher for matcher in MATCHERS if not matcher.fallback)
+_FALLBACK = tuple(matcher for matcher in MATCHERS if matcher.fallback)
 _ORDER = {Level.FAILURE: 0, Level.WARNING: 1, Level.NOTICE: 2}
-_LEVELS = {
-    "warning": Level.WARNING,
-    "warn": Level.WARNING,
-    "note": Level.NOTICE,
-    "info": Level.NOTICE,
-    "notice": Level.NOTICE,
-    "help": Level.NOTICE,
-}
 _PREFIX = re.compile(r"(?:file://|webpack-internal:///|webpack://[\w.-]*/?|\([\w-]{1,40}\)/)+")
 _VARIABLE = re.compile(
-    r"0x[0-9a-fA-F]+"
-    r"|\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
-    r"|(?:[\w.@~-]*[/\\])+[\w.@~-]*(?::\d+)*"
-    r"|\d+(?:[.:,]\d+)*"
+    r"0x[0-9a-f]+"
+    r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
+    r"|\b(?=[0-9a-f]*[0-9])[0-9a-f]{7,64}\b"
+    r"|\d{4}-\d\d-\d\d(?:[t ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:z|[+-]\d\d:?\d\d)?)?"
+    r"|(?:\b[a-z]:)?(?:[\w.@~-]*[/\\])+[\w.@~-]*(?::\d+)*"
+    r"|\d+(?:[.:,]\d+)*\s?(?:µs|ms|s|sec|secs|seconds?|min|minutes?)?\b"
+    r"|\d+"
 )
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a pattern points to, before it is known whether that is in the tree."""
-
-    file: str
-    line: int | None
-    column: int | None
-    level: Level
-    message: str
-    rule: str
+"""What changes from run to run in a message: addresses, ids, times, paths, numbers."""
 
 
 def extract(
@@ -57,25 +45,71 @@ def extract(
     log: str,
     paths: frozenset[str],
     workspace: str = "/workspace",
+    matchers: Sequence[Matcher] = (),
 ) -> tuple[Finding, ...]:
     """The findings of a stage's log, failures first, at most ``MOST``.
 
     ``paths`` are all files of the tree, relative to its root; a finding in any other file is left
-    out. ``workspace`` is where the tree lies in the box.
+    out. ``workspace`` is where the tree lies in the box. ``matchers`` are the project's own; they
+    come first.
     """
     lines = [line[:LINE_LIMIT] for line in plain(log[-LOG_LIMIT:]).split("\n")]
-    tree = _Tree(paths, workspace)
-    found: dict[tuple[str, int | None, str], Finding] = {}
-    for place in _places(lines, tree):
-        finding = _finding(stage, place)
-        key = (finding.file, finding.line, finding.message)
-        known = found.get(key)
-        if known is None or (known.column is None and finding.column is not None):
-            found[key] = finding
-        if len(found) >= _MOST_PLACES:
-            break
-    located = {finding.file for finding in found.values() if finding.line is not None}
-    kept = [f for f in found.values() if f.line is not None or f.file not in located]
+    tree = Tree(paths, workspace)
+    found = _Found(stage)
+    found.add(places(lines, tree.find, (*matchers, *_FIRST)))
+    found.add_new(traced(lines, tree.find, TRACES))
+    if not found.a_failure:
+        found.add(places(lines, tree.find, _FALLBACK))
+    if not found.a_failure:
+        found.add(_without_place(lines, paths))
+    return merged(found.findings)
+
+
+class _Found:
+    """The findings of a log, each once, with its column where any of its kind has one."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._by_key: dict[tuple[str, int | None, str], Finding] = {}
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(self._by_key.values())
+
+    @property
+    def a_failure(self) -> bool:
+        return any(finding.level is Level.FAILURE for finding in self._by_key.values())
+
+    def add(self, found: Iterable[Place]) -> None:
+        for place in islice(found, _MOST_PLACES):
+            finding = located(self._stage, place)
+            key = (finding.file, finding.line, finding.message)
+            known = self._by_key.get(key)
+            if known is None or (known.column is None and finding.column is not None):
+                self._by_key[key] = finding
+
+    def add_new(self, found: Iterable[Place]) -> None:
+        """Add what stands at another place: a stack is often the long form of what was told."""
+        known = {(one.file, one.line, one.column) for one in self._by_key.values()}
+        for place in islice(found, _MOST_PLACES):
+            at = (place.file, place.line, place.column)
+            if at not in known:
+                known.add(at)
+                self.add((place,))
+
+
+def merged(*groups: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings of several sources as one list, failures first, at most ``MOST``.
+
+    A place that an earlier source tells of is not told again by a later one, nor a file without
+    a line where a line of it is known.
+    """
+    kept: list[Finding] = []
+    for group in groups:
+        known = {(finding.file, finding.line) for finding in kept}
+        kept += [finding for finding in group if (finding.file, finding.line) not in known]
+    lined = {finding.file for finding in kept if finding.line is not None}
+    kept = [finding for finding in kept if finding.line is not None or finding.file not in lined]
     return tuple(sorted(kept, key=lambda finding: _ORDER[finding.level])[:MOST])
 
 
@@ -88,10 +122,27 @@ def signature(stage: str, rule: str, message: str) -> str:
     return hashlib.sha256(f"{stage}\0{rule}\0{core}".encode()).hexdigest()[:12]
 
 
-class _Tree:
+def located(stage: Stage, place: Place) -> Finding:
+    """A finding of a stage at a place, its message on one line and not too long."""
+    message = one_line(place.message)
+    if len(message) > _MESSAGE_LIMIT:
+        message = message[: _MESSAGE_LIMIT - 1] + "…"
+    return Finding(
+        stage=stage.value,
+        file=place.file,
+        line=place.line,
+        column=place.column,
+        level=place.level,
+        message=message,
+        rule=place.rule,
+        signature=signature(stage.value, place.rule, message),
+    )
+
+
+class Tree:
     """The tree's files, found again under the names that tools give them."""
 
-    def __init__(self, paths: frozenset[str], workspace: str) -> None:
+    def __init__(self, paths: frozenset[str], workspace: str = "/workspace") -> None:
         self._paths = paths
         self._root = workspace.rstrip("/") + "/"
         self._ends: dict[str, list[str]] = {}
@@ -125,142 +176,8 @@ def _flat(path: str) -> str:
     return "/".join(parts)
 
 
-def _finding(stage: Stage, place: _Place) -> Finding:
-    message = one_line(place.message)
-    if len(message) > _MESSAGE_LIMIT:
-        message = message[: _MESSAGE_LIMIT - 1] + "…"
-    return Finding(
-        stage=stage.value,
-        file=place.file,
-        line=place.line,
-        column=place.column,
-        level=place.level,
-        message=message,
-        rule=place.rule,
-        signature=signature(stage.value, place.rule, message),
-    )
-
-
-# ── the engine of the table ──────────────────────────────────────────────────────────────────
-
-
-def _places(lines: list[str], tree: _Tree) -> Iterator[_Place]:
-    for matcher in MATCHERS:
-        yield from _matched(matcher, lines, tree)
-    for trace in TRACES:
-        yield from _traced(trace, lines, tree)
-
-
-def _matched(matcher: Matcher, lines: list[str], tree: _Tree) -> Iterator[_Place]:
-    """Each place where all patterns of a matcher follow one another."""
-    at = 0
-    while at < len(lines):
-        groups, after = _sequence(matcher, lines, at)
-        if groups is None:
-            at += 1
-            continue
-        for found in _repeated(matcher, lines, after, groups):
-            place = _place(found, tree, matcher.level, matcher.message, matcher.file)
-            if place is not None:
-                yield place
-        at = max(after, at + 1)
-
-
-def _sequence(matcher: Matcher, lines: list[str], at: int) -> tuple[dict[str, str] | None, int]:
-    """The groups of a matcher that begins at a line, and the line after; None where it fails."""
-    groups: dict[str, str] = {}
-    for number, pattern in enumerate(matcher.patterns):
-        window = 1 if number == 0 else pattern.within
-        for line in lines[at : at + window]:
-            at += 1
-            match = pattern.regex.match(line)
-            if match is not None:
-                groups |= _named(match)
-                break
-        else:
-            return None, at
-    return groups, at
-
-
-def _repeated(
-    matcher: Matcher, lines: list[str], after: int, groups: dict[str, str]
-) -> Iterator[dict[str, str]]:
-    """What was matched, and each further line that the last pattern of a looping one matches."""
-    yield groups
-    while matcher.loop and after < len(lines):
-        match = matcher.patterns[-1].regex.match(lines[after])
-        if match is None:
-            return
-        yield groups | _named(match)
-        after += 1
-
-
-def _traced(trace: Trace, lines: list[str], tree: _Tree) -> Iterator[_Place]:
-    """For each stack, its innermost frame that is in the tree, with the stack's message."""
-    at = 0
-    while at < len(lines):
-        opened = trace.opens.match(lines[at])
-        if opened is None:
-            at += 1
-            continue
-        frames: list[dict[str, str]] = []
-        said = _named(opened)
-        if trace.message_last:
-            frames.append(said)
-            said = {}
-        at += 1
-        quiet = 0
-        while at < len(lines) and quiet < trace.span:
-            frame = trace.frame.match(lines[at])
-            if frame is not None:
-                frames.append(_named(frame))
-                quiet = 0
-            elif trace.closes.match(lines[at]):
-                break
-            else:
-                quiet += 1
-            at += 1
-        if trace.message_last and at < len(lines):
-            closed = trace.closes.match(lines[at])
-            said = _named(closed) if closed is not None else {}
-            at += closed is not None
-        yield from _innermost(trace, frames, said, tree)
-
-
-def _innermost(
-    trace: Trace, frames: list[dict[str, str]], said: Mapping[str, str], tree: _Tree
-) -> Iterator[_Place]:
-    for frame in reversed(frames) if trace.message_last else frames:
-        place = _place({**frame, **said}, tree, Level.FAILURE, trace.message, "{file}")
-        if place is not None:
-            yield place
-            return
-
-
-def _named(match: re.Match[str]) -> dict[str, str]:
-    return {name: value for name, value in match.groupdict().items() if value}
-
-
-def _place(
-    groups: Mapping[str, str], tree: _Tree, level: Level, message: str, file: str
-) -> _Place | None:
-    path = tree.find(file.replace("{file}", groups.get("file", "")))
-    if path is None:
-        return None
-    return _Place(
-        file=path,
-        line=_number(groups.get("line")),
-        column=_number(groups.get("column")),
-        level=_LEVELS.get(groups.get("level", "").lower(), level),
-        message=_message(groups, message),
-        rule=groups.get("rule", ""),
-    )
-
-
-def _message(groups: Mapping[str, str], otherwise: str) -> str:
-    return groups.get("message", "").strip() or groups.get("rule", "") or otherwise
-
-
-def _number(text: str | None) -> int | None:
-    """A line or column from 1; tools that say 0 mean the whole file."""
-    return int(text) or None if text else None
+def _without_place(lines: list[str], paths: frozenset[str]) -> Iterable[Place]:
+    """The manifest of each error that names no file; none where a host could not be reached."""
+    if any(NETWORK.search(line) or SERVER.search(line) for line in lines):
+        return ()
+    return mended_in(lines, paths, MANIFESTS)

@@ -21,6 +21,7 @@ from bot.domain.plan import (
     Step,
 )
 from bot.domain.repo_config import RepoConfig
+from bot.domain.web import WebPlan
 from bot.policy.detect import Detected
 from bot.policy.effective import COMMANDS, Setting, effective, without_tools
 
@@ -29,11 +30,10 @@ _COMMAND_KEYS = dict(
     zip((Stage.INSTALL, Stage.BUILD, Stage.TEST, Stage.START), COMMANDS, strict=True)
 )
 _LATER = {
-    Stage.WEB_EVALUATION: "web evaluation",
     Stage.CODE_ANALYSIS: "code analysis",
-    Stage.ANALYSIS: "analysis",
 }
-_OF_THE_APPLICATION = (Stage.HEALTH, Stage.PORTS, Stage.STABILITY)
+AFTERWARDS = "it is about what failed, and comes after the verdict"
+_OF_THE_APPLICATION = (Stage.HEALTH, Stage.PORTS, Stage.WEB_EVALUATION, Stage.STABILITY)
 # With NODE_ENV=production package managers leave out what the build and the tests need.
 _WITH_DEVELOPMENT_PACKAGES = {
     "npm_config_include": "dev",
@@ -59,6 +59,7 @@ def make_plan(
         steps=draft.steps(),
         skipped=draft.skipped(),
         health=draft.health(),
+        web=draft.web(),
         image=config.sandbox.image,
         prepare_network=NetworkAccess(config.sandbox.network),
         build_network=NetworkAccess(config.sandbox.build_network if trusted else "none"),
@@ -92,13 +93,16 @@ def _stopped(plan: Plan, stop_after: Stage) -> Plan:
     order = list(Stage)
     later = order[order.index(stop_after) + 1 :]
     reason = f"stopped after {stop_after} by --stage"
-    cut = {stage: reason for stage in later if stage not in _LATER}
+    cut = {stage: reason for stage in later if stage not in {*_LATER, Stage.ANALYSIS}}
+    if Stage.WEB_EVALUATION in plan.skipped:
+        cut.pop(Stage.WEB_EVALUATION, None)  # it would not have run anyway
     serves = stop_after not in {Stage.RETRIEVE, Stage.INSTALL, Stage.BUILD}
     return replace(
         plan,
         steps=tuple(step for step in plan.steps if step.stage not in later),
         skipped=_in_order({**plan.skipped, **cut}),
         health=plan.health if Stage.HEALTH not in later else None,
+        web=plan.web if Stage.WEB_EVALUATION not in later else None,
         services=plan.services if serves else (),
         stop_after=stop_after,
     )
@@ -115,6 +119,9 @@ def _not_verified(plan: Plan, draft: _Draft) -> tuple[str, ...]:
         for stage, name in ((Stage.TEST, "tests"), (Stage.HEALTH, "running application"))
         if stage in plan.skipped
     ]
+    web = plan.skipped.get(Stage.WEB_EVALUATION)
+    if web is not None and web != plan.skipped.get(Stage.HEALTH):
+        sentences.append(f"web evaluation: {web}")
     sentences += [f"{name}: {plan.skipped[stage]}" for stage, name in _LATER.items()]
     return (*sentences, *draft.secrets_not_given({step.stage for step in plan.steps}))
 
@@ -176,6 +183,7 @@ class _Draft:
             reason = "no port configured or detected; set `deployment.port`"
             reasons |= dict.fromkeys(_OF_THE_APPLICATION, reason)
         reasons |= dict.fromkeys(_LATER, NOT_THERE_YET)
+        reasons[Stage.ANALYSIS] = AFTERWARDS
         for key in ("web_evaluation.enabled", "features.web_evaluation"):
             if self.settings[key].value is False:
                 reasons[Stage.WEB_EVALUATION] = f"switched off by {key}"
@@ -198,6 +206,20 @@ class _Draft:
         guessed = url.source is not Source.FILE
         fallback = self.detected.fallback_path if guessed else None
         return HealthCheck(self.port, path_of(url.value), fallback)
+
+    def web(self) -> WebPlan | None:
+        """What is looked at in a browser; None where that is skipped."""
+        if Stage.WEB_EVALUATION in self.skipped():
+            return None
+        section = self.parsed.config.web_evaluation
+        configured = self.settings["web_evaluation.pages"].source is Source.FILE
+        return WebPlan(
+            pages=section.pages,
+            explicit=configured or bool(section.flows),
+            follow=not configured,
+            flows=section.flows,
+            budgets=section.budgets,
+        )
 
     def snapshot(self) -> SnapshotRecipe | None:
         """What an installed box can be kept by; one that had secrets is never kept."""

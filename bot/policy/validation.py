@@ -12,14 +12,15 @@ The rules, in order; the first that holds decides (interface: "Verdict").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from bot.domain.excerpts import ended_at
+from bot.domain.excerpts import ended_at, telling
 from bot.domain.log_text import one_line
 from bot.domain.plan import Cause, Plan, Stage, StageResult, StageStatus
-from bot.domain.validations import Check, CheckState, FailureClass, Verdict
-from bot.policy.reasons import COMMAND_NOT_FOUND, STOPPED, sentence, words
+from bot.domain.validations import Check, CheckState, FailureClass, Finding, Verdict
+from bot.policy.classification import Classification, FailureFacts, classify
+from bot.policy.reasons import STOPPED, sentence, words
 
 TITLE_LIMIT = 255
 """Characters of a check run's title."""
@@ -33,11 +34,8 @@ CHECK_STAGES: Mapping[Check, tuple[Stage, ...]] = {
 }
 
 _PREPARATION = frozenset({Stage.RETRIEVE, Stage.INSTALL})
-_OF_THE_APPLICATION = frozenset(CHECK_STAGES[Check.DEPLOYMENT_SUCCESS]) | {Stage.WEB_EVALUATION}
 _DID_NOT_RUN = frozenset({StageStatus.SKIPPED, StageStatus.NOT_REACHED})
 _FAILED = frozenset({StageStatus.FAILED, StageStatus.TIMED_OUT})
-_CONFIGURED_CAUSES = frozenset({Cause.HOST_REFUSED, Cause.CONFIGURATION, Cause.SOURCE})
-_LIMITS = frozenset({Cause.OUT_OF_MEMORY, Cause.DISK_FULL, Cause.PROCESS_LIMIT})
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,9 @@ class ValidationFacts:
 
     ``stages`` are the results of the stages that were reached. ``fault`` is a sentence where the
     machine or the sandbox failed. ``missing_secrets`` are the configured secrets that nobody
-    gave, each with the names of the stages that want it.
+    gave, each with the names of the stages that want it. ``findings`` are those of the stage that
+    failed, ``paths`` the tree's files; ``passed_on_repeat`` says that the stage passed when it ran
+    once more. These three only decide whose failure it is.
     """
 
     plan: Plan
@@ -54,6 +54,9 @@ class ValidationFacts:
     cancelled: bool = False
     fault: str | None = None
     missing_secrets: Mapping[str, Collection[str]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    paths: frozenset[str] = frozenset()
+    passed_on_repeat: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class VerdictDecision:
 
     ``stages`` are all stages in order. ``title`` is the state in words, plain text, at most
     ``TITLE_LIMIT`` characters. ``not_verified`` has a line for each thing that was not looked at.
+    ``classification`` is the class with the rule that decided it; None where nothing failed.
     """
 
     verdict: Verdict
@@ -71,21 +75,23 @@ class VerdictDecision:
     stages: tuple[StageResult, ...]
     checks: Mapping[Check, CheckState]
     not_verified: tuple[str, ...]
+    classification: Classification | None = None
 
 
 def decide(facts: ValidationFacts) -> VerdictDecision:
     """Judge a validation that has ended."""
     stages = _completed(facts)
     checks = {check: _check(facts.plan, stages, check) for check in Check}
-    verdict, reason, failure_class = _judged(facts, stages, checks)
+    verdict, reason, classification = _judged(facts, stages, checks)
     return VerdictDecision(
         verdict=verdict,
         reason=reason,
         title=_title(verdict, reason, checks),
-        failure_class=failure_class,
+        failure_class=classification.failure_class if classification else None,
         stages=tuple(_with_reason(facts.plan, result) for result in stages),
         checks=checks,
         not_verified=_not_verified(facts.plan, stages),
+        classification=classification,
     )
 
 
@@ -145,6 +151,8 @@ def _planned(plan: Plan, stage: Stage) -> bool:
         return plan.step(stage) is not None
     if stage in (Stage.HEALTH, Stage.PORTS, Stage.STABILITY):
         return plan.health is not None
+    if stage is Stage.WEB_EVALUATION:
+        return plan.web is not None
     return True
 
 
@@ -159,6 +167,7 @@ def _check(plan: Plan, stages: tuple[StageResult, ...], check: Check) -> CheckSt
         for result in stages
         if result.stage in CHECK_STAGES[check]
         and (result.status is not StageStatus.SKIPPED or _planned(plan, result.stage))
+        and not _has_no_page(plan, result)
     ]
     if not mine:
         return CheckState.NOT_APPLICABLE
@@ -169,9 +178,15 @@ def _check(plan: Plan, stages: tuple[StageResult, ...], check: Check) -> CheckSt
     return CheckState.NOT_RUN
 
 
+def _has_no_page(plan: Plan, result: StageResult) -> bool:
+    """Whether the sandbox found that the application, started and well, has no web page."""
+    skipped = result.stage is Stage.WEB_EVALUATION and result.status is StageStatus.SKIPPED
+    return skipped and plan.web is not None and plan.wants(result.stage)
+
+
 # ── verdict ──────────────────────────────────────────────────────────────────────────────────
 
-Judgement = tuple[Verdict, str, FailureClass | None]
+Judgement = tuple[Verdict, str, Classification | None]
 
 
 def _judged(
@@ -184,15 +199,16 @@ def _judged(
     if facts.cancelled or any(result.cause is Cause.CANCELLED for result in ran):
         return Verdict.CANCELLED, _cancelled(ran), None
     if failed is not None:
-        return Verdict.FAILED, sentence(facts.plan, failed), _class(facts, failed)
+        return Verdict.FAILED, sentence(facts.plan, failed), _class(facts, stages, failed)
     fault = _fault(facts, stages)
     if fault:
         source = any(result.cause is Cause.SOURCE for result in ran)
-        to = FailureClass.CONFIGURATION if source else FailureClass.INFRASTRUCTURE
-        return Verdict.ERROR, fault, to
+        return Verdict.ERROR, fault, _of_no_judgement(fault, source=source)
     missing = _missing(facts.plan, stages, checks)
     if missing:
-        return Verdict.FAILED, missing, FailureClass.INCONCLUSIVE
+        said = "A required check did not run, so nothing tells whose failure it is."
+        idle = Classification(FailureClass.INCONCLUSIVE, "check-did-not-run", said, missing)
+        return Verdict.FAILED, missing, idle
     passed = [words(result.stage) for result in ran if result.stage not in _PREPARATION]
     stopped = f"; {STOPPED} {_stop(facts.plan)}, as asked" if facts.plan.stop_after else ""
     if not passed:
@@ -248,30 +264,30 @@ def _missing(
 # ── class ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _wants_missing_secret(facts: ValidationFacts, result: StageResult) -> bool:
-    """Whether the stage, or the application that it looks at, lacked a secret that it names."""
-    stage = Stage.START if result.stage in _OF_THE_APPLICATION else result.stage
-    return any(stage.value in stages for stages in facts.missing_secrets.values())
+def _class(
+    facts: ValidationFacts, stages: tuple[StageResult, ...], failed: StageResult
+) -> Classification:
+    """Whose failure it is, from the log that tells of it."""
+    told = telling(stages)
+    return classify(
+        FailureFacts(
+            plan=facts.plan,
+            result=failed,
+            log=told.log.text if told is not None else "",
+            findings=facts.findings,
+            missing_secrets=facts.missing_secrets,
+            paths=facts.paths,
+            passed_on_repeat=facts.passed_on_repeat,
+        )
+    )
 
 
-Rule = Callable[[ValidationFacts, StageResult], bool]
-
-CLASS_RULES: tuple[tuple[Rule, FailureClass], ...] = (
-    (lambda _, result: result.cause in _CONFIGURED_CAUSES, FailureClass.CONFIGURATION),
-    (lambda _, result: result.cause in _LIMITS, FailureClass.CODE),
-    (
-        lambda facts, result: not facts.plan.trusted and _wants_missing_secret(facts, result),
-        FailureClass.UNTRUSTED_FORK,
-    ),
-    (_wants_missing_secret, FailureClass.MISSING_SECRET),
-    (lambda _, result: result.exit_code == COMMAND_NOT_FOUND, FailureClass.CONFIGURATION),
-    (lambda _, result: result.stage is Stage.INSTALL, FailureClass.DEPENDENCY),
-)
-"""Whose failure it is: the first rule that holds, what is certain first; else the code's."""
-
-
-def _class(facts: ValidationFacts, result: StageResult) -> FailureClass:
-    return next((to for holds, to in CLASS_RULES if holds(facts, result)), FailureClass.CODE)
+def _of_no_judgement(fault: str, *, source: bool) -> Classification:
+    if source:
+        said = "The source cannot be had as it is asked for."
+        return Classification(FailureClass.CONFIGURATION, "no-source", said, fault)
+    said = "The machine or the sandbox failed."
+    return Classification(FailureClass.INFRASTRUCTURE, "our-fault", said, fault)
 
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────

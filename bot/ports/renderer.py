@@ -77,10 +77,18 @@ class Renderer(Protocol):
     def report_markdown(self, result: ValidationResult, *, title: str = "") -> str:
         """The report of a validation as GitHub-flavoured Markdown."""
 
-    def report_html(self, result: ValidationResult, *, title: str = "", log_url: str = "") -> str:
+    def report_html(
+        self,
+        result: ValidationResult,
+        *,
+        title: str = "",
+        log_url: str = "",
+        pictures_at: str = "",
+    ) -> str:
         """The same report as one self-contained page, for light and dark, phone and desk.
 
-        It links to the whole log where ``log_url`` is not empty.
+        It links to the whole log where ``log_url`` is not empty, and shows the pictures that are
+        kept below ``pictures_at``.
         """
 
     def check_summary(self, result: ValidationResult, url: str) -> str:

@@ -54,7 +54,8 @@ class Sandbox(Protocol):
     1. ``open`` makes the boxes, puts the tree in, installs (or takes a snapshot), cuts the
        network and has the box tested to be closed. It emits the ``install`` stage.
     2. ``run`` carries out the other steps and stages of the plan, emitting a ``StageStarted``
-       and a ``StageFinished`` for each that it reaches, in the order of ``Stage``.
+       and a ``StageFinished`` for each that it reaches, in the order of ``Stage``. What a stage has
+       made (screenshots) comes before its end, as ``StageAttachment``s, some megabytes in all.
     3. ``close`` removes all that the validation made. It must not fail when it has been called
        before, or when nothing was made, and it works while ``open`` or ``run`` is cancelled.
 

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
+from bot.domain.analysis import AnalysisContext, Screenshot
 from bot.domain.config_parser import ParsedConfig, parse
+from bot.domain.excerpts import ended_at
 from bot.domain.plan import (
     Cause,
     Plan,
     Stage,
-    StageEvent,
     StageFinished,
     StageNote,
     StageResult,
     StageStarted,
     StageStatus,
 )
-from bot.domain.repo_config import CONFIG_PATHS
-from bot.domain.source import Origin
+from bot.domain.repo_config import CONFIG_PATHS, RepoConfig
 from bot.domain.validations import (
+    AttachmentReference,
+    ClassRule,
+    Finding,
     SnapshotUse,
     Validation,
     ValidationResult,
@@ -33,14 +36,20 @@ from bot.domain.validations import (
     Verdict,
 )
 from bot.policy.advice import advice
+from bot.policy.analysis import attach
 from bot.policy.config_change import changes
 from bot.policy.detect import detect, interesting
 from bot.policy.findings import extract
+from bot.policy.matchers import Matcher, parse_matchers
+from bot.policy.next_step import next_step
 from bot.policy.plan import make_plan
 from bot.policy.validation import ValidationFacts, decide
+from bot.policy.web_places import findings as web_findings
 from bot.ports.clock import Clock
 from bot.ports.sandbox import Emit, Environment, Sandbox, SandboxUnavailable, StageEnded
 from bot.ports.source import Source, SourceProblem, Tree
+from bot.services.analysis import Analyst
+from bot.services.validation_course import Course, ValidationRequest
 
 WORTH_KEEPING_SECONDS = 2.0
 """An install that is quicker than this is not worth a snapshot."""
@@ -61,72 +70,16 @@ FINAL_STATUS: Mapping[Verdict, ValidationStatus] = {
 Tell = Callable[[ValidationResult], Awaitable[None]]
 
 
-@dataclass(frozen=True)
-class ValidationRequest:
-    """What to validate and how. ``scope`` keeps the snapshots of repositories apart.
-
-    ``secrets`` are values by name; a step sees one only where the configuration gives it that.
-    ``trusted`` code may use them, start services and write snapshots. ``config`` stands in place of
-    the tree's own configuration (the default branch's does for a pull request). ``environment_id``
-    is a UUID, drawn where it is empty.
-    """
-
-    origin: Origin
-    scope: str
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    trusted: bool = True
-    stop_after: Stage | None = None
-    maximum_timeout_minutes: int = 30
-    kept: bool = False
-    config: ParsedConfig | None = None
-    base_sha: str | None = None
-    environment_id: str = ""
-
-
-@dataclass
-class Course:
-    """One validation under way: its record, and what its stages have said so far."""
-
-    validation: Validation
-    request: ValidationRequest
-    emit: Emit
-    clock: Clock
-    plan: Plan = field(default_factory=Plan)
-    environment: Environment | None = None
-    stages: list[StageResult] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    paths: frozenset[str] = frozenset()
-    missing_secrets: Mapping[str, Collection[str]] = field(default_factory=dict)
-    under_way: StageStarted | None = None
-    fault: str | None = None
-    cancelled: bool = False
-    has_boxes: bool = False
-    result: ValidationResult | None = None
-
-    async def take(self, event: StageEvent) -> None:
-        """Remember what an event says, and pass it on."""
-        match event:
-            case StageStarted():
-                self.under_way = event
-            case StageFinished(result):
-                self.under_way = None
-                self.stages.append(result)
-            case StageNote(_, text):
-                self.notes.append(text)
-        await self.emit(event)
-
-    def go(self, status: ValidationStatus) -> None:
-        """Move the record to its next state."""
-        self.validation = self.validation.to(status, at=self.clock.now())
-
-
 class ValidationPipeline:
     """The use case of validating one commit; see the product's interface for its four verbs."""
 
-    def __init__(self, source: Source, sandbox: Sandbox, clock: Clock) -> None:
+    def __init__(
+        self, source: Source, sandbox: Sandbox, clock: Clock, analyst: Analyst | None = None
+    ) -> None:
         self._source = source
         self._sandbox = sandbox
         self._clock = clock
+        self._analyst = analyst
 
     async def trigger_validation(
         self, request: ValidationRequest, emit: Emit, tell: Tell | None = None
@@ -210,6 +163,7 @@ class ValidationPipeline:
         if request.config is not None:
             course.notes.extend(changes(request.config, parsed))
             parsed = request.config
+        course.matchers = await self._matchers(course, parsed.config, tree)
         course.missing_secrets = {
             name: steps
             for name, steps in parsed.config.deployment.secrets.items()
@@ -223,6 +177,21 @@ class ValidationPipeline:
             maximum_timeout_minutes=request.maximum_timeout_minutes,
             stop_after=request.stop_after,
         )
+
+    async def _matchers(
+        self, course: Course, config: RepoConfig, tree: Tree
+    ) -> tuple[Matcher, ...]:
+        """The project's own problem matchers; what is wrong with them becomes a note."""
+        found: list[Matcher] = []
+        for path in config.validation.problem_matchers:
+            content = await tree.read(path)
+            if content is None:
+                course.notes.append(f"`{path}` of `validation.problem_matchers` is not there")
+                continue
+            matchers, problems = parse_matchers(content.decode(errors="replace"), path)
+            found += matchers
+            course.notes += problems
+        return tuple(found)
 
     async def _in_boxes(self, course: Course, tree: Tree) -> None:
         if not course.plan.steps:
@@ -296,12 +265,39 @@ class ValidationPipeline:
         """Judge and tell, once: whatever happens after that changes no verdict."""
         if course.result is None:
             course.result = self._result(course)
+        if not course.is_told:
+            if self._analyst is not None and not course.cancelled:
+                course.result = await self._analysed(course, course.result, self._analyst)
+            course.is_told = True
             if tell is not None:
                 await tell(course.result)
         return course.result
 
+    async def _analysed(
+        self, course: Course, result: ValidationResult, analyst: Analyst
+    ) -> ValidationResult:
+        """The result with what a model says of it: nothing of that changes what was decided."""
+        request = course.request
+        outcome = await analyst.analyse(
+            result,
+            AnalysisContext(
+                title=request.change.title,
+                commit_messages=request.change.commit_messages,
+                hunks=request.change.hunks,
+                screenshots=tuple(
+                    Screenshot(it.stage.value, it.name, it.media_type, it.content)
+                    for it in course.attachments
+                ),
+                paths=course.paths,
+                secrets=request.secrets,
+            ),
+        )
+        return replace(attach(result, outcome), analysis=outcome)
+
     def _result(self, course: Course) -> ValidationResult:
         plan = course.plan
+        found = {it.stage: _findings(it, course.paths, course.matchers) for it in course.stages}
+        failed = ended_at(tuple(course.stages))
         decision = decide(
             ValidationFacts(
                 plan=plan,
@@ -309,15 +305,15 @@ class ValidationPipeline:
                 cancelled=course.cancelled,
                 fault=course.fault,
                 missing_secrets=course.missing_secrets,
+                findings=found.get(failed.stage, ()) if failed else (),
+                paths=course.paths,
             )
         )
         course.go(FINAL_STATUS[decision.verdict])
         findings = tuple(
-            finding
-            for stage in decision.stages
-            if stage.status in (StageStatus.FAILED, StageStatus.TIMED_OUT)
-            for finding in extract(stage.stage, stage.log.text, course.paths)
+            finding for stage in decision.stages for finding in found.get(stage.stage, ())
         )
+        because = decision.classification
         environment, validation = course.environment, course.validation
         use = None
         if environment is not None and environment.snapshot_key:
@@ -340,7 +336,25 @@ class ValidationPipeline:
             not_verified=decision.not_verified,
             notes=tuple(dict.fromkeys((*course.notes, *advice(plan, decision.stages)))),
             title=decision.title,
+            class_rule=ClassRule(because.rule, because.sentence, because.evidence)
+            if because
+            else None,
+            what_to_do=next_step(decision.verdict, because, findings),
+            attachments=tuple(
+                AttachmentReference(it.stage.value, it.name, it.media_type, len(it.content))
+                for it in course.attachments
+            ),
         )
+
+
+def _findings(
+    result: StageResult, paths: frozenset[str], matchers: tuple[Matcher, ...]
+) -> tuple[Finding, ...]:
+    """What a browser has seen, and what the log of a stage that failed says."""
+    seen = web_findings(result.evaluation, paths) if result.evaluation else ()
+    if result.status not in (StageStatus.FAILED, StageStatus.TIMED_OUT):
+        return seen
+    return (*seen, *extract(result.stage, result.log.text, paths, matchers=matchers))
 
 
 def _carry_on() -> None:

@@ -12,12 +12,13 @@ from bot.ports.renderer import Renderer
 from bot.services.links import ReportLinks
 
 CLOSED = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "private, no-store",
 }
-"""What is shown was written by strangers: it runs no script and loads nothing."""
+"""What is shown was written by strangers: it runs no script, and loads pictures of ours alone."""
+PICTURES = frozenset({"image/png", "image/jpeg", "image/webp"})
 LONGEST_LIVE_LOG = 256 * 1024
 
 
@@ -61,6 +62,18 @@ class ValidationPages:
         text = await self._live_log(record)
         return web.Response(text=text or "Nothing was printed yet.\n", headers=CLOSED)
 
+    async def picture(self, request: web.Request) -> web.StreamResponse:
+        """A screenshot of this validation, and no other artifact."""
+        record = await self._record(request)
+        told = (record.result or {}).get("artifacts") or () if record else ()
+        wanted = request.match_info["artifact"]
+        media_type = next((it["media_type"] for it in told if it["id"] == wanted), "")
+        if record is None or media_type not in PICTURES:
+            return self._absent()
+        if await self._artifacts.get(wanted) is None:
+            return self._absent()
+        return await self._stream(request, wanted, media_type, record)
+
     async def _record(self, request: web.Request) -> ValidationRecord | None:
         """The validation, if there is one and it may be seen: who may not learns nothing."""
         try:
@@ -79,7 +92,8 @@ class ValidationPages:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers=CLOSED)
         response.content_type = media_type
-        response.charset = "utf-8"
+        if media_type.startswith("text/"):
+            response.charset = "utf-8"
         self._remember(request, record, response)
         await response.prepare(request)
         async for piece in self._artifacts.read(artifact_id):

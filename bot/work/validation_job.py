@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from bot.domain.events import ValidationEnded
 from bot.domain.excerpts import excerpts
 from bot.domain.ids import derived
-from bot.domain.plan import Stage, StageEvent, StageOutput, StageStarted
+from bot.domain.plan import Stage, StageAttachment, StageEvent, StageOutput, StageStarted
 from bot.domain.problems import TryAgain
 from bot.domain.repositories import Repository
 from bot.domain.source import Origin
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import (
+    AttachmentReference,
     FailureClass,
     ValidationResult,
     ValidationStatus,
@@ -30,7 +31,8 @@ from bot.ports.jobs import Job
 from bot.ports.records import LogChunks, Validations
 from bot.ports.renderer import Renderer
 from bot.services.check_runs import CheckRuns
-from bot.services.validation_pipeline import ValidationPipeline, ValidationRequest
+from bot.services.validation_course import ValidationRequest
+from bot.services.validation_pipeline import ValidationPipeline
 from bot.work.apply import item_of
 from bot.work.jobs import JobEnd
 from bot.work.log_writer import LogWriter
@@ -89,7 +91,8 @@ class ValidationJob:
             result = await self._validate(record, job, progress)
         finally:
             await progress.close()
-        return await self._found(record, job, result)
+        kept = tuple(progress.kept.get(it.name, it) for it in result.attachments)
+        return await self._found(record, job, replace(result, attachments=kept))
 
     async def _validate(
         self, record: ValidationRecord, job: Job, progress: Progress
@@ -111,7 +114,9 @@ class ValidationJob:
     ) -> dict[str, Any]:
         """What the record is to hold; the report and the log become artifacts."""
         url = self.details_url(record)
-        page = self.renderer.report_html(result, log_url=f"{record.id}/log")
+        page = self.renderer.report_html(
+            result, log_url=f"{record.id}/log", pictures_at=f"{record.id}/artifacts"
+        )
         report = await self.artifacts.put("report.html", "text/html", _pieces(page))
         output = await self.artifacts.put("log.txt", "text/plain", self._log(job))
         await self.chunks.forget(job.id)
@@ -165,6 +170,10 @@ def cancelled(reason: str) -> dict[str, Any]:
     return {"verdict": Verdict.CANCELLED, "title": "Cancelled", "reason": reason}
 
 
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
 async def _pieces(text: str) -> AsyncIterator[bytes]:
     yield text.encode()
 
@@ -179,15 +188,29 @@ class Progress:
         self._telling: asyncio.Task[None] | None = None
         self._wanted: Stage | None = None
         self._begun = False
+        self.kept: dict[str, AttachmentReference] = {}
 
     async def take(self, event: StageEvent) -> None:
         """Take one event of the pipeline."""
         if isinstance(event, StageOutput):
             await self._writer.take(event)
+        elif isinstance(event, StageAttachment):
+            await self._keep(event)
         elif isinstance(event, StageStarted):
             self._wanted = event.stage
             if self._telling is None or self._telling.done():
                 self._telling = asyncio.create_task(self._tell())
+
+    async def _keep(self, it: StageAttachment) -> None:
+        """Keep a picture; one that can't be kept is told by its name alone."""
+        try:
+            kept = await self._work.artifacts.put(it.name, it.media_type, _whole(it.content))
+        except TryAgain as fault:
+            log.info("a picture was not kept", reason=fault.message)
+            return
+        self.kept[it.name] = AttachmentReference(
+            it.stage.value, it.name, it.media_type, kept.size, kept.id
+        )
 
     async def close(self) -> None:
         """Write what is left; nothing is told afterwards."""

@@ -5,7 +5,9 @@ lines (each at most 256 KiB, ASCII) on its own standard streams.
 
 In:   ``{"type": "action", "id": N, "verb": VERB, ...}`` · ``{"type": "cancel"}``
 Out:  ``{"type": "hello", "protocol": 1}`` once, then for each action any number of
-      ``{"type": "event", "id": N, "text": ...}`` and one
+      ``{"type": "event", "id": N, "text": ...}``, ``{"type": "event", "id": N, "data": {...}}``
+      and ``{"type": "artifact", "id": N, "name": ..., "media_type": ..., "part": 0..., "last":
+      BOOL, "content": BASE64}``, and one
       ``{"type": "end", "id": N, "result": {...}}`` or ``{"type": "end", "id": N, "error": ...}``
 
 One action runs at a time; a second one ends with the error ``busy``, a cancelled one with
@@ -16,6 +18,7 @@ A line that is no such message ends it with status 2.
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import json
 import os
@@ -29,23 +32,58 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from probe_health import health
 from probe_network import closed, listeners, wait_for_listener
+from probe_web import warm, web
 
 PROTOCOL = 1
 LINE_LIMIT = 256 * 1024
+PIECE = 128 * 1024
 
 Message = dict[str, Any]
-Verb = Callable[[Message, Callable[[str], None]], Awaitable[Message]]
+Verb = Callable[[Message, Any], Awaitable[Message]]
 
 VERBS: dict[str, Verb] = {
     "closed": closed,
     "listeners": listeners,
     "wait_for_listener": wait_for_listener,
     "health": health,
+    "warm": warm,
+    "web": web,
 }
 
 
 class NoMessage(Exception):
     """A line that the protocol does not know."""
+
+
+class Say:
+    """What a running action tells before its end."""
+
+    def __init__(self, number: Any) -> None:
+        self._number = number
+
+    def __call__(self, text: str) -> None:
+        """Tell a sentence."""
+        send({"type": "event", "id": self._number, "text": text[:2000]})
+
+    def data(self, part: Message) -> None:
+        """Tell a part of the result."""
+        send({"type": "event", "id": self._number, "data": part})
+
+    def artifact(self, name: str, media_type: str, content: bytes) -> None:
+        """Send a file, in pieces."""
+        pieces = [content[at : at + PIECE] for at in range(0, len(content), PIECE)] or [b""]
+        for part, piece in enumerate(pieces):
+            send(
+                {
+                    "type": "artifact",
+                    "id": self._number,
+                    "name": name,
+                    "media_type": media_type,
+                    "part": part,
+                    "last": part == len(pieces) - 1,
+                    "content": base64.b64encode(piece).decode("ascii"),
+                }
+            )
 
 
 def send(message: Message) -> None:
@@ -77,11 +115,8 @@ def begin(message: Message) -> asyncio.Task[Message] | None:
         send({"type": "end", "id": number, "error": "no such verb"})
         return None
 
-    def say(text: str) -> None:
-        send({"type": "event", "id": number, "text": text[:2000]})
-
     async def perform() -> Message:
-        return await verb(message, say)
+        return await verb(message, Say(number))
 
     task = asyncio.create_task(perform())
     task.add_done_callback(functools.partial(finish, number))

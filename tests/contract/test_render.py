@@ -134,7 +134,7 @@ def test_markdown_is_defused() -> None:
     page = Page(GITHUB.render(text))
     assert_inert(page)
     assert page.tags.count("table") == 1
-    assert page.tags.count("details") == 1
+    assert page.tags.count("details") == 2
     assert page.tags.count("h2") == 1
     rows = page.tags.count("tr")
     assert page.tags.count("td") + page.tags.count("th") == rows * 4

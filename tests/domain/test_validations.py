@@ -125,9 +125,16 @@ def test_json_as_published() -> None:
                 "command": "npm run build",
                 "exit_code": 2,
                 "seconds": 1.235,
+                "faults": [],
+                "advice": [],
                 "log_excerpt": "the slice",
             }
         ],
+        "web_evaluation": None,
+        "class_rule": None,
+        "what_to_do": "",
+        "analysis": None,
+        "artifacts": [],
         "checks": {"build_success": "failed", "tests_pass": "not_run"},
         "findings": [
             {

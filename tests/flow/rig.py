@@ -125,7 +125,8 @@ def _results(plan: Plan, *, broken: bool) -> Iterator[StageResult]:
         if broken and stage is Stage.BUILD:
             yield BROKEN
             return
-        if plan.step(stage) is not None or stage in of_the_application:
+        seen = stage is Stage.WEB_EVALUATION and plan.web is not None
+        if plan.step(stage) is not None or stage in of_the_application or seen:
             yield passed(stage)
 
 

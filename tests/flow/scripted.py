@@ -23,7 +23,8 @@ from bot.domain.source import Origin
 from bot.domain.validations import ValidationResult
 from bot.ports.sandbox import Emit, Environment, Examined, StageEnded
 from bot.ports.source import Tree
-from bot.services.validation_pipeline import ValidationPipeline, ValidationRequest
+from bot.services.validation_course import ValidationRequest
+from bot.services.validation_pipeline import ValidationPipeline
 from tests.sandbox.conftest import Heard, MemoryTree
 
 CONFIGURED = """

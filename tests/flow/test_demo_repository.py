@@ -79,6 +79,7 @@ def test_what_each_branch_must_lead_to(sample: SampleRepository) -> None:
         "main": (Verdict.PASSED, None),
         "add-quantities": (Verdict.PASSED, None),
         "typo-in-total": (Verdict.FAILED, Stage.BUILD),
+        "broken-in-browser": (Verdict.FAILED, Stage.WEB_EVALUATION),
     }
 
 
@@ -137,6 +138,14 @@ def test_the_broken_change_misspells_price_once(sample: SampleRepository) -> Non
     assert "pirce" not in git(sample, "show", f"{MAIN}:src/list.ts")
     found = git(sample, "grep", "--line-number", "--column", "pirce", "typo-in-total").strip()
     assert re.fullmatch(r"typo-in-total:src/list\.ts:35:41:.*item\.pirce.*", found)
+
+
+def test_what_breaks_in_the_browser_only_is_in_no_file_that_is_built(
+    sample: SampleRepository,
+) -> None:
+    found = git(sample, "grep", "--line-number", "sumary", "broken-in-browser").strip()
+    assert found.startswith("broken-in-browser:public/script.js:23:")
+    assert "\n" not in found
 
 
 async def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:

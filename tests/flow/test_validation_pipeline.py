@@ -20,7 +20,8 @@ from bot.domain.validations import ValidationResult, ValidationStatus, Verdict
 from bot.ports.sandbox import SandboxUnavailable
 from bot.ports.source import SourceProblem
 from bot.services import validation_pipeline
-from bot.services.validation_pipeline import Course, ValidationPipeline
+from bot.services.validation_course import Course
+from bot.services.validation_pipeline import ValidationPipeline
 from tests.flow.scripted import (
     BROKEN_BUILD,
     GOOD,

@@ -52,17 +52,17 @@ ROWS = [
     ),
     pytest.param(
         '/workspace/src/a.js:3:7: ERROR: Expected ";" but found "x"',
-        ("src/a.js", 3, 7, "", 'Expected ";" but found "x"'),
+        ("src/a.js", 3, 8, "", 'Expected ";" but found "x"'),
         id="vite's esbuild",
     ),
     pytest.param(
         '✘ [ERROR] Could not resolve "x"\n\n    src/a.js:3:7:\n      3 │ import "x"',
-        ("src/a.js", 3, 7, "", 'Could not resolve "x"'),
+        ("src/a.js", 3, 8, "", 'Could not resolve "x"'),
         id="esbuild",
     ),
     pytest.param(
         'RollupError: src/a.js (3:7): "x" is not exported by "src/b.js"',
-        ("src/a.js", 3, 7, "", '"x" is not exported by "src/b.js"'),
+        ("src/a.js", 3, 8, "", '"x" is not exported by "src/b.js"'),
         id="rollup",
     ),
     pytest.param(
@@ -72,7 +72,7 @@ ROWS = [
     ),
     pytest.param(
         "ERROR in ./src/a.js 3:7-12\nModule not found: Error: Can't resolve './x'",
-        ("src/a.js", 3, 7, "", "Module not found: Error: Can't resolve './x'"),
+        ("src/a.js", 3, 8, "", "Module not found: Error: Can't resolve './x'"),
         id="webpack",
     ),
     pytest.param(
@@ -116,7 +116,7 @@ ROWS = [
     ),
     pytest.param(
         "SyntaxError: /workspace/src/a.js: Unexpected token (3:7)",
-        ("src/a.js", 3, 7, "SyntaxError", "Unexpected token"),
+        ("src/a.js", 3, 8, "SyntaxError", "Unexpected token"),
         id="Babel",
     ),
     pytest.param(

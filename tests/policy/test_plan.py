@@ -10,7 +10,7 @@ from bot.domain.config_parser import NO_FILE, Source, parse
 from bot.domain.plan import HealthCheck, NetworkAccess, Plan, Stage
 from bot.policy.detect import Detected, Found, Missing, detect
 from bot.policy.effective import effective
-from bot.policy.plan import make_plan
+from bot.policy.plan import AFTERWARDS, make_plan
 
 EXPRESS = Detected(
     stack="Express (npm)",
@@ -31,9 +31,8 @@ FLASK = Detected(
     health_path=Found("/", "nothing else is known"),
 )
 LATER = {
-    Stage.WEB_EVALUATION: "not there yet",
     Stage.CODE_ANALYSIS: "not there yet",
-    Stage.ANALYSIS: "not there yet",
+    Stage.ANALYSIS: AFTERWARDS,
 }
 
 
@@ -85,11 +84,7 @@ def test_without_a_file_the_plan_is_what_was_detected() -> None:
         "port: 3000 (server.js)",
         "health_check_url: /health (server.js)",
     )
-    assert plan.not_verified == (
-        "web evaluation: not there yet",
-        "code analysis: not there yet",
-        "analysis: not there yet",
-    )
+    assert plan.not_verified == ("code analysis: not there yet",)
     assert plan.notes == ()
 
 
@@ -119,6 +114,7 @@ def test_the_file_wins_key_by_key() -> None:
                 Stage.START: "no start command configured or detected",
                 Stage.HEALTH: "no start command configured or detected",
                 Stage.PORTS: "no start command configured or detected",
+                Stage.WEB_EVALUATION: "no start command configured or detected",
                 Stage.STABILITY: "no start command configured or detected",
                 **LATER,
             },
@@ -133,6 +129,7 @@ def test_the_file_wins_key_by_key() -> None:
                 ".github/codegenapp.yml",
                 Stage.HEALTH: "no port configured or detected; set `deployment.port`",
                 Stage.PORTS: "no port configured or detected; set `deployment.port`",
+                Stage.WEB_EVALUATION: "no port configured or detected; set `deployment.port`",
                 Stage.STABILITY: "no port configured or detected; set `deployment.port`",
                 **LATER,
             },
@@ -168,7 +165,6 @@ def test_what_was_not_verified_is_named() -> None:
         "running application: no start command configured or detected",
         "web evaluation: switched off by web_evaluation.enabled",
         "code analysis: not there yet",
-        "analysis: not there yet",
     )
 
 
@@ -331,9 +327,9 @@ def test_the_time_is_bounded(minutes: int, maximum: int, seconds: float) -> None
 @pytest.mark.parametrize(
     ("stop_after", "steps", "skipped"),
     [
-        pytest.param(Stage.RETRIEVE, [], 9, id="retrieve"),
-        pytest.param(Stage.BUILD, ["install", "build"], 5, id="build"),
-        pytest.param(Stage.START, ["install", "build", "test", "start"], 3, id="start"),
+        pytest.param(Stage.RETRIEVE, [], 8, id="retrieve"),
+        pytest.param(Stage.BUILD, ["install", "build"], 6, id="build"),
+        pytest.param(Stage.START, ["install", "build", "test", "start"], 4, id="start"),
         pytest.param(Stage.STABILITY, ["install", "build", "test", "start"], 0, id="stability"),
     ],
 )
@@ -342,9 +338,10 @@ def test_the_plan_stops_after_a_stage(stop_after: Stage, steps: list[str], skipp
     reason = f"stopped after {stop_after.value} by --stage"
     assert list(commands(plan)) == steps
     later = [it for it in plan.skipped if plan.skipped[it] == reason]
-    assert len(later) == min(skipped, 7)
+    assert len(later) == skipped
     assert plan.stop_after is stop_after
     assert (plan.health is not None) is (stop_after is Stage.STABILITY)
+    assert (plan.web is not None) is (stop_after is Stage.STABILITY)
     assert bool(plan.services) is ("test" in steps)
     assert LATER.items() <= plan.skipped.items()
 

@@ -17,7 +17,8 @@ from bot.adapters.clock import SystemClock
 from bot.domain.plan import Stage, StageEvent, StageFinished, StageStarted, StageStatus
 from bot.domain.source import Origin
 from bot.domain.validations import FailureClass, ValidationResult, Verdict
-from bot.services.validation_pipeline import ValidationPipeline, ValidationRequest
+from bot.services.validation_course import ValidationRequest
+from bot.services.validation_pipeline import ValidationPipeline
 from bot.settings import Settings
 from sandbox.docker import DockerEngine
 from sandbox.engine import Thing

@@ -32,7 +32,8 @@ from bot.domain.plan import (
 from bot.domain.source import EntryKind, Origin, TreeEntry
 from bot.domain.validations import ValidationResult
 from bot.ports.sandbox import Environment, StageEnded
-from bot.services.validation_pipeline import ValidationPipeline, ValidationRequest
+from bot.services.validation_course import ValidationRequest
+from bot.services.validation_pipeline import ValidationPipeline
 from bot.settings import Settings
 from sandbox.boxes import BoxSandbox
 from sandbox.docker import DockerEngine

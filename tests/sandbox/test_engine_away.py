@@ -13,7 +13,7 @@ from bot.domain.plan import HealthCheck, NetworkAccess, Plan, Stage, StageEvent,
 from bot.domain.source import Origin
 from bot.domain.validations import FailureClass, Verdict
 from bot.ports.sandbox import SandboxUnavailable
-from bot.services.validation_pipeline import ValidationRequest
+from bot.services.validation_course import ValidationRequest
 from bot.settings import Settings
 from sandbox.ownership import INSTALLATION, KIND
 from tests.product import Product, project

@@ -16,7 +16,7 @@ from bot.cli.wiring import Workbench
 from bot.domain.plan import Stage, StageStatus
 from bot.domain.source import Origin
 from bot.domain.validations import Check, CheckState, ValidationResult, Verdict
-from bot.services.validation_pipeline import ValidationRequest
+from bot.services.validation_course import ValidationRequest
 from bot.settings import Settings
 from tests.git_repository import GitRepository
 from tests.git_server import GitServer

@@ -45,6 +45,14 @@ def test_what_is_not_named_is_refused() -> None:
     assert {"execve", "clone", "socket", "openat", "futex"} <= named
 
 
+def test_a_browser_s_box_differs_in_namespaces_only() -> None:
+    def named(found: str) -> set[str]:
+        return {name for call in json.loads(found)["syscalls"] for name in call["names"]}
+
+    assert named(profile(browser=True)) - named(profile()) == {"chroot", "setns", "unshare"}
+    assert named(profile()) <= named(profile(browser=True))
+
+
 @pytest.mark.engine
 async def test_a_box_is_kept_from_the_kernel(room: Room) -> None:
     plan = Plan(steps=(Step(Stage.BUILD, "python3 calls.py"),), prepare_network=NetworkAccess.NONE)

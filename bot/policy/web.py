@@ -1,0 +1,360 @@
+"""What a web evaluation comes to: what gates, what is advice, where the fault lies, what changed.
+
+Gates: a page that does not load, is blank or an error page; an exception that nobody caught; a
+request of the application's own that answers 5xx, or an asset that is missing; a failed flow; a
+budget that is passed and worse than the base (whatever the base is, where there is none yet or
+``budgets.absolute``). All else is advice, and so is what did not happen again, and what scripts or
+stylesheets of other hosts may have caused, since those can't be loaded in the box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bot.domain.log_text import one_line
+from bot.domain.web import (
+    ComponentOutcome,
+    FailedRequest,
+    FaultKind,
+    FlowOutcome,
+    FlowSeen,
+    Frame,
+    PageSeen,
+    Size,
+    Thrown,
+    WebEvaluation,
+    WebPlan,
+    steady,
+)
+
+LONGEST_QUOTE = 200
+LCP_NOISE_MS = 200.0
+LCP_NOISE_SHARE = 1.2
+CLS_NOISE = 0.02
+"""What two measurements of the same page may differ by."""
+
+_ASSETS = frozenset({"script", "stylesheet", "image", "font", "media", "document"})
+_OF_COLOURS = frozenset({"color-contrast", "link-in-text-block", "target-size"})
+_NOT_THERE = frozenset({404, 410})
+_ASKS_WHO_YOU_ARE = frozenset({401, 403})
+_ONLY_MEASURE = (
+    "googletagmanager.com",
+    "google-analytics.com",
+    "plausible.io",
+    "clarity.ms",
+    "hotjar.com",
+    "cloudflareinsights.com",
+)
+"""Hosts whose scripts only count visitors: no page breaks without them."""
+_UNASKED = ("/favicon.ico", "/apple-touch-icon")
+"""What browsers ask for by themselves: nobody's asset."""
+
+
+@dataclass(frozen=True)
+class WebJudgement:
+    """Sentences without a full stop: what fails the stage, and what is worth a look."""
+
+    gates: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing gates."""
+        return not self.gates
+
+
+@dataclass(frozen=True)
+class VitalsChange:
+    """How a page's vitals differ from the base's; head minus base, None where one is unknown."""
+
+    path: str
+    lcp_ms: float | None
+    cls: float | None
+    ttfb_ms: float | None
+    transfer_bytes: float | None
+
+
+@dataclass(frozen=True)
+class WebChanges:
+    """What head has and base has not, and the other way round, by kind; see ``Comparable``."""
+
+    new: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    vitals: tuple[VitalsChange, ...] = ()
+
+
+def judge(seen: WebEvaluation, plan: WebPlan) -> WebJudgement:
+    """Judge an evaluation by the rules above."""
+    gates, advice = _Sentences(), _Sentences()
+    for page in seen.pages:
+        _judge_page(page, gates, advice)
+    for flow in seen.flows:
+        _judge_flow(flow, gates, advice)
+    for link in seen.links:
+        text = f" (“{_quoted(link.text)}”)" if link.text else ""
+        advice.add(f"{link.page}: the link to {_code(link.url)}{text} is broken: {link.reason}")
+    for it in seen.components:
+        if it.outcome is ComponentOutcome.BROKE:
+            how = " breaks at times" if it.flaky else " breaks"
+            name = f" “{_quoted(it.label)}”" if it.label else ""
+            what = f"{it.kind}{name} ({_code(it.selector)}){how}: {_quoted(it.reason)}"
+            advice.add(f"{it.page}: {what}")
+    _judge_budgets(seen, plan, gates, advice)
+    return WebJudgement(gates.all, advice.all)
+
+
+def reason(seen: WebEvaluation, judgement: WebJudgement) -> str:
+    """The stage's own sentence, without a full stop."""
+    if judgement.gates:
+        more = len(judgement.gates) - 1
+        return judgement.gates[0] + (f" (and {more} more)" if more else "")
+    paths = {page.path for page in seen.pages}
+    parts = [_count(len(paths), "page")]
+    if seen.flows:
+        parts.append(_count(len(seen.flows), "flow"))
+    if seen.components:
+        parts.append(_count(len(seen.components), "component"))
+    looked = f"{', '.join(parts)} looked at"
+    advice = len(judgement.advice)
+    return f"{looked}; {_count(advice, 'remark')}" if advice else looked
+
+
+def diff(base: WebEvaluation, head: WebEvaluation) -> WebChanges:
+    """What changed from base to head."""
+    before, after = base.comparable(), head.comparable()
+    kinds = [*dict.fromkeys((*after.things, *before.things))]
+    nothing: frozenset[str] = frozenset()
+    new = {it: after.things.get(it, nothing) - before.things.get(it, nothing) for it in kinds}
+    gone = {it: before.things.get(it, nothing) - after.things.get(it, nothing) for it in kinds}
+    return WebChanges(
+        {kind: tuple(sorted(things)) for kind, things in new.items() if things},
+        {kind: tuple(sorted(things)) for kind, things in gone.items() if things},
+        tuple(
+            VitalsChange(
+                path,
+                _minus(now.lcp_ms, then.lcp_ms),
+                _minus(now.cls, then.cls),
+                _minus(now.ttfb_ms, then.ttfb_ms),
+                _minus(now.transfer_bytes, then.transfer_bytes),
+            )
+            for path, now in after.vitals.items()
+            if (then := before.vitals.get(path))
+        ),
+    )
+
+
+# ── pages and flows ──────────────────────────────────────────────────────────────────────────
+
+
+class _Sentences:
+    """Sentences in order, each once."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, None] = {}
+
+    def add(self, sentence: str) -> None:
+        self._found.setdefault(one_line(sentence))
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return tuple(self._found)
+
+
+def _judge_page(page: PageSeen, gates: _Sentences, advice: _Sentences) -> None:
+    where = _code(page.path) + (" (phone)" if page.size is Size.PHONE and page.fault else "")
+    lacking = without_scripts(page.missing)
+    if page.fault:
+        reason = page.fault.reason.removeprefix("it ")
+        excuse = lacking if page.fault.kind is FaultKind.BLANK else ""
+        excuse = ", at times" if page.fault.flaky else excuse
+        (advice if excuse else gates).add(f"{where} {reason}{excuse}")
+    for thrown in page.exceptions:
+        _judge_exception(_code(page.path), thrown, lacking, gates, advice)
+    for request in page.requests:
+        if not gating(request):
+            continue
+        into, at_times = (advice, ", at times") if request.flaky else (gates, "")
+        into.add(f"{_code(page.path)}: {_request(request)}{at_times}")
+    for error in page.console:
+        at_times = ", at times" if error.flaky else ""
+        said = f"{_quoted(error.text)}{_at(error.frame)}"
+        advice.add(f"{_code(page.path)}: console error: {said}{at_times}")
+    for violation in page.violations or ():
+        example = f", at {_code(violation.selectors[0])}" if violation.selectors else ""
+        advice.add(
+            f"{_code(page.path)}: accessibility, {violation.impact}: {violation.help} "
+            f"({violation.rule}, {_count(violation.nodes, 'place')}{example})"
+        )
+
+
+def _judge_exception(
+    where: str, thrown: Thrown, lacking: str, gates: _Sentences, advice: _Sentences
+) -> None:
+    at = _at(thrown.frames[0]) if thrown.frames else ""
+    said = f"{where}: uncaught exception: {_quoted(thrown.text)}{at}"
+    excuse = ", at times" if thrown.flaky else lacking
+    (advice if excuse else gates).add(f"{said}{excuse}")
+
+
+def _judge_flow(flow: FlowSeen, gates: _Sentences, advice: _Sentences) -> None:
+    name = f"the flow “{_quoted(flow.name)}”"
+    if flow.outcome is FlowOutcome.NOT_RUN:
+        gates.add(f"{name} was not tried: {flow.reason}")
+    elif flow.outcome is FlowOutcome.FAILED:
+        told = f"step {flow.step} of {flow.steps} ({_code(flow.doing)}): {_quoted(flow.reason)}"
+        if flow.flaky:
+            advice.add(f"{name} fails at times, in {told}")
+        else:
+            lacking = without_scripts(flow.missing)
+            (advice if lacking else gates).add(f"{name} failed in {told}{lacking}")
+    for thrown in flow.exceptions:
+        _judge_exception(name, thrown, without_scripts(flow.missing), gates, advice)
+
+
+def without_scripts(missing: tuple[str, ...]) -> str:
+    """What may excuse a page: scripts of other hosts it went without; empty where none matter."""
+    hosts = [it.removeprefix("script ") for it in missing if it.startswith("script ")]
+    hosts = [it for it in hosts if not it.endswith(_ONLY_MEASURE)]
+    if not hosts:
+        return ""
+    return f"; it went without the scripts of {', '.join(map(_code, hosts[:3]))}, out of reach here"
+
+
+def gating(request: FailedRequest) -> bool:
+    """Whether a request is one of those that fail the stage by themselves."""
+    if request.url.startswith(_UNASKED):
+        return False
+    if request.status is not None and request.status >= 500:
+        return True
+    return request.type in _ASSETS and (request.status is None or request.status in _NOT_THERE)
+
+
+def _request(request: FailedRequest) -> str:
+    what = f"{request.method} {_code(request.url)}"
+    if request.status is None:
+        return f"{what} failed ({request.reason})"
+    missing = request.status in _NOT_THERE and request.type in _ASSETS
+    return f"{what} answered {request.status}" + (
+        f", the {request.type} is missing" if missing else ""
+    )
+
+
+# ── budgets ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _judge_budgets(
+    seen: WebEvaluation, plan: WebPlan, gates: _Sentences, advice: _Sentences
+) -> None:
+    budgets, base = plan.budgets, None if plan.budgets.absolute else plan.base
+    # Without a base nobody knows whose it is: only a budget that is meant absolutely gates then.
+    unknown = gates if budgets.absolute else advice
+    counts = (
+        ("console error", _console_errors, budgets.console_errors),
+        ("failed request", _other_requests, budgets.failed_requests),
+        ("serious accessibility violation", _serious, budgets.accessibility_serious),
+    )
+    for name, things, budget in counts:
+        now = things(seen)
+        if len(now) <= budget:
+            continue
+        said = f"{_count(len(now), name)}, the budget is {budget}: {now[0]}"
+        if base is None:
+            unknown.add(said)
+        elif len(now) > (then := len(things(base))):
+            gates.add(f"{said} (the base has {then})")
+        else:
+            advice.add(f"{said} (the base has {then} as well)")
+    before = base.comparable().vitals if base else {}
+    for page in seen.pages:
+        if page.vitals is None:
+            continue
+        then_vitals = before.get(page.path)
+        lcp, cls = page.vitals.lcp_ms, page.vitals.cls
+        if lcp is not None and lcp > budgets.lcp_ms:
+            then_lcp = then_vitals.lcp_ms if then_vitals else None
+            worse = then_lcp is not None and lcp > max(
+                then_lcp * LCP_NOISE_SHARE, then_lcp + LCP_NOISE_MS
+            )
+            said = f"its largest content is painted after {lcp:.0f} ms"
+            (unknown if then_lcp is None else gates if worse else advice).add(
+                f"{_code(page.path)}: {said}, the budget is {budgets.lcp_ms} ms"
+            )
+        if cls is not None and cls > budgets.cls:
+            then_cls = then_vitals.cls if then_vitals else None
+            worse = then_cls is not None and cls > then_cls + CLS_NOISE
+            (unknown if then_cls is None else gates if worse else advice).add(
+                f"{_code(page.path)}: its layout shifts by {cls:.2f}, the budget is {budgets.cls:g}"
+            )
+
+
+def _console_errors(seen: WebEvaluation) -> list[str]:
+    """Console errors of all pages, each once a page, without flaky ones."""
+    return _distinct(
+        (page.path, steady(error.text), f"{_code(page.path)}: {_quoted(error.text)}")
+        for page in seen.pages
+        for error in page.console
+        if not error.flaky and not without_scripts(page.missing)
+    )
+
+
+def _other_requests(seen: WebEvaluation) -> list[str]:
+    """Failed requests that do not gate by themselves; asking who one is is no failure."""
+    return _distinct(
+        (request.method, steady(request.url), _request(request))
+        for page in seen.pages
+        for request in page.requests
+        if not request.flaky
+        and not gating(request)
+        and request.status not in _ASKS_WHO_YOU_ARE
+        and not request.url.startswith(_UNASKED)
+    )
+
+
+def _serious(seen: WebEvaluation) -> list[str]:
+    """Serious and critical violations, each rule once a page."""
+    return _distinct(
+        (page.path, it.rule, f"{_code(page.path)}: {it.help} ({it.rule})")
+        for page in seen.pages
+        for it in page.violations or ()
+        if it.serious and not (it.rule in _OF_COLOURS and _lacks_styles(page))
+    )
+
+
+def _lacks_styles(page: PageSeen) -> bool:
+    return any(it.startswith("stylesheet ") for it in page.missing)
+
+
+def _distinct(found: Iterable[tuple[str, str, str]]) -> list[str]:
+    told: dict[tuple[str, str], str] = {}
+    for one, two, sentence in found:
+        told.setdefault((one, two), sentence)
+    return list(told.values())
+
+
+def _minus(now: float | None, then: float | None) -> float | None:
+    return None if now is None or then is None else round(now - then, 4)
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _at(frame: Frame) -> str:
+    if not frame.url:
+        return ""
+    numbers = [str(it) for it in (frame.line, frame.column) if it is not None]
+    return f" ({_code(':'.join([frame.url, *numbers]))})"
+
+
+def _code(text: str) -> str:
+    """A text of the application's as a code span."""
+    return f"`{_quoted(text).replace('`', '´')}`"
+
+
+def _quoted(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= LONGEST_QUOTE else line[: LONGEST_QUOTE - 1] + "…"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"

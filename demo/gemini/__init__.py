@@ -1,0 +1,1 @@
+"""A stand-in for the Gemini API, whose scripted model reads what it is shown."""
