@@ -17,13 +17,15 @@ demo: ## install what is missing, then play the whole loop on this machine
 test: ## install what is missing, then run every check and test but the long ones, and the demo
 	@.ci/setup test
 	@$(MAKE) --no-print-directory static
-	$(PYTHON) -m pytest -m "not long"
+	$(PYTHON) -m pytest -q -n 2 -m "not engine and not long"
+	$(PYTHON) -m pytest -q -m "engine and not long"
 	$(PYTHON) app.py demo
 
 test-full: ## also the long tests; writes the tables of docs/performance.md
 	@.ci/setup full
 	@$(MAKE) --no-print-directory static
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -q -n 2 -m "not engine and not long"
+	$(PYTHON) -m pytest -q -m "engine or long"
 	$(PYTHON) app.py demo
 	@for name in $(BENCHMARKS); do $(PYTHON) -m benchmarks.$$name || exit; done
 

@@ -12,11 +12,13 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 
+from bot.domain.code_analysis import CodeAnalysis
 from bot.domain.masking import Masker
 from bot.domain.plan import Plan, Stage, StageEvent, StageFinished, StageNote
 from bot.ports.sandbox import Emit, Environment, Examined, SandboxUnavailable
 from bot.ports.source import Tree
 from sandbox.closed import prove_closed
+from sandbox.code_analysis import analyse
 from sandbox.engine import EngineFault, Thing
 from sandbox.equipment import Equipment
 from sandbox.examination import examine
@@ -105,6 +107,18 @@ class BoxSandbox:
                 except EngineFault:
                     self._unremoved.add(environment_id)
                     raise
+
+    async def analyse(
+        self, environment_id: str, head: Tree, base: Tree, emit: Emit
+    ) -> CodeAnalysis:
+        """See the port."""
+        await self.ready()
+        told: list[str] = []
+        with _infrastructure():
+            found = await analyse(self._equipment, environment_id, head, base, progress=told.append)
+        for text in filter(None, told[-1:]):
+            await emit(StageNote(Stage.CODE_ANALYSIS, text))
+        return found
 
     async def keep_snapshot(self, environment: Environment, tree: Tree) -> bool:
         """Make the snapshot of an environment's key, aside; see the port."""

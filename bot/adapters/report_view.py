@@ -13,6 +13,7 @@ from bot.domain.log_text import one_line
 from bot.domain.plan import Stage, StageResult, StageStatus
 from bot.domain.validations import (
     AttachmentReference,
+    ChangedSymbolRow,
     Check,
     CheckState,
     Finding,
@@ -129,6 +130,7 @@ class ReportView:
     seconds: str
     analysis: ShownAnalysis | None
     web: WebSection | None
+    changed: tuple[ChangedSymbolRow, ...]
 
 
 def view(result: ValidationResult, title: str) -> ReportView:
@@ -162,6 +164,7 @@ def view(result: ValidationResult, title: str) -> ReportView:
         seconds=duration(result.seconds),
         analysis=_analysis(result),
         web=_web(result),
+        changed=result.changed_symbols,
     )
 
 

@@ -175,6 +175,16 @@ class ClassRule:
 
 
 @dataclass(frozen=True)
+class ChangedSymbolRow:
+    """A symbol that the change touches, and who uses it: the blast radius."""
+
+    symbol: str
+    place: str
+    usages: int
+    files: str
+
+
+@dataclass(frozen=True)
 class AttachmentReference:
     """A file that a stage has made (a screenshot). ``id`` is the artifact's, empty if not kept."""
 
@@ -213,6 +223,7 @@ class ValidationResult:
     what_to_do: str = ""
     analysis: AnalysisOutcome | None = None
     attachments: tuple[AttachmentReference, ...] = ()
+    changed_symbols: tuple[ChangedSymbolRow, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -278,6 +289,10 @@ class ValidationResult:
                 for finding in self.findings
             ],
             "analysis": self.analysis.to_json() if self.analysis else None,
+            "changed_symbols": [
+                {"symbol": it.symbol, "place": it.place, "usages": it.usages, "files": it.files}
+                for it in self.changed_symbols
+            ],
             "artifacts": [
                 {
                     "id": it.id,

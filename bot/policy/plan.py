@@ -25,14 +25,12 @@ from bot.domain.web import WebPlan
 from bot.policy.detect import Detected
 from bot.policy.effective import COMMANDS, Setting, effective, without_tools
 
-NOT_THERE_YET = "not there yet"
 _COMMAND_KEYS = dict(
     zip((Stage.INSTALL, Stage.BUILD, Stage.TEST, Stage.START), COMMANDS, strict=True)
 )
-_LATER = {
-    Stage.CODE_ANALYSIS: "code analysis",
-}
 AFTERWARDS = "it is about what failed, and comes after the verdict"
+NO_BASE = "there is no base to hold the code against"
+NO_CODE = "no Python, TypeScript or JavaScript here"
 _OF_THE_APPLICATION = (Stage.HEALTH, Stage.PORTS, Stage.WEB_EVALUATION, Stage.STABILITY)
 # With NODE_ENV=production package managers leave out what the build and the tests need.
 _WITH_DEVELOPMENT_PACKAGES = {
@@ -50,9 +48,14 @@ def make_plan(
     given_secrets: frozenset[str],
     maximum_timeout_minutes: int,
     stop_after: Stage | None = None,
+    no_code_analysis: str = NO_BASE,
 ) -> Plan:
-    """The plan for one tree. ``given_secrets`` are the names whose values are at hand."""
-    draft = _Draft(parsed, detected, effective(parsed, detected), trusted, given_secrets)
+    """The plan for one tree. ``given_secrets`` are the names whose values are at hand.
+
+    ``no_code_analysis`` says why there is none, empty where there is one.
+    """
+    settings = effective(parsed, detected)
+    draft = _Draft(parsed, detected, settings, trusted, given_secrets, no_code_analysis)
     config = parsed.config
     minutes = min(config.validation.timeout_minutes, maximum_timeout_minutes)
     plan = Plan(
@@ -93,9 +96,12 @@ def _stopped(plan: Plan, stop_after: Stage) -> Plan:
     order = list(Stage)
     later = order[order.index(stop_after) + 1 :]
     reason = f"stopped after {stop_after} by --stage"
-    cut = {stage: reason for stage in later if stage not in {*_LATER, Stage.ANALYSIS}}
-    if Stage.WEB_EVALUATION in plan.skipped:
-        cut.pop(Stage.WEB_EVALUATION, None)  # it would not have run anyway
+    cut: dict[Stage, str] = dict.fromkeys(
+        (stage for stage in later if stage != Stage.ANALYSIS), reason
+    )
+    for stage in (Stage.WEB_EVALUATION, Stage.CODE_ANALYSIS):
+        if stage in plan.skipped:
+            cut.pop(stage, None)  # it would not have run anyway
     serves = stop_after not in {Stage.RETRIEVE, Stage.INSTALL, Stage.BUILD}
     return replace(
         plan,
@@ -122,7 +128,8 @@ def _not_verified(plan: Plan, draft: _Draft) -> tuple[str, ...]:
     web = plan.skipped.get(Stage.WEB_EVALUATION)
     if web is not None and web != plan.skipped.get(Stage.HEALTH):
         sentences.append(f"web evaluation: {web}")
-    sentences += [f"{name}: {plan.skipped[stage]}" for stage, name in _LATER.items()]
+    if Stage.CODE_ANALYSIS in plan.skipped:
+        sentences.append(f"code analysis: {plan.skipped[Stage.CODE_ANALYSIS]}")
     return (*sentences, *draft.secrets_not_given({step.stage for step in plan.steps}))
 
 
@@ -135,6 +142,7 @@ class _Draft:
     settings: Mapping[str, Setting]
     trusted: bool
     given_secrets: frozenset[str]
+    no_code_analysis: str
 
     def setting(self, name: str) -> Setting:
         return self.settings[f"deployment.{name}"]
@@ -182,7 +190,8 @@ class _Draft:
         elif self.port is None:
             reason = "no port configured or detected; set `deployment.port`"
             reasons |= dict.fromkeys(_OF_THE_APPLICATION, reason)
-        reasons |= dict.fromkeys(_LATER, NOT_THERE_YET)
+        if self.no_code_analysis:
+            reasons[Stage.CODE_ANALYSIS] = self.no_code_analysis
         reasons[Stage.ANALYSIS] = AFTERWARDS
         for key in ("web_evaluation.enabled", "features.web_evaluation"):
             if self.settings[key].value is False:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.domain.code_analysis import CodeAnalysis
 from bot.domain.plan import Plan, StageEvent
 from bot.ports.source import Tree
 
@@ -88,6 +89,14 @@ class Sandbox(Protocol):
 
     async def close(self, environment_id: str) -> None:
         """Remove everything that carries this environment's id."""
+
+    async def analyse(
+        self, environment_id: str, head: Tree, base: Tree, emit: Emit
+    ) -> CodeAnalysis:
+        """Hold a tree's code against its base's, in a box of its own that runs nothing of them.
+
+        What the code is to blame for, and a machine where it can't be done, is the result's state.
+        """
 
     async def keep_snapshot(self, environment: Environment, tree: Tree) -> bool:
         """Make the snapshot of an environment's key, aside, from a clean install of the tree.

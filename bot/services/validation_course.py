@@ -19,6 +19,7 @@ from bot.domain.plan import (
 )
 from bot.domain.source import Origin
 from bot.domain.validations import Validation, ValidationResult, ValidationStatus
+from bot.policy.code_analysis import CodeAnalysisReport
 from bot.policy.matchers import Matcher
 from bot.ports.clock import Clock
 from bot.ports.sandbox import Emit, Environment
@@ -66,6 +67,7 @@ class Course:
     missing_secrets: Mapping[str, Collection[str]] = field(default_factory=dict)
     matchers: tuple[Matcher, ...] = ()
     attachments: list[StageAttachment] = field(default_factory=list)
+    code: CodeAnalysisReport | None = None
     under_way: StageStarted | None = None
     fault: str | None = None
     cancelled: bool = False

@@ -27,6 +27,7 @@ from bot.domain.plan import (
 from bot.domain.repo_config import CONFIG_PATHS, RepoConfig
 from bot.domain.validations import (
     AttachmentReference,
+    ChangedSymbolRow,
     ClassRule,
     Finding,
     SnapshotUse,
@@ -37,12 +38,14 @@ from bot.domain.validations import (
 )
 from bot.policy.advice import advice
 from bot.policy.analysis import attach
+from bot.policy.code_analysis import judge as judge_code
+from bot.policy.code_analysis import readable
 from bot.policy.config_change import changes
 from bot.policy.detect import detect, interesting
 from bot.policy.findings import extract
 from bot.policy.matchers import Matcher, parse_matchers
 from bot.policy.next_step import next_step
-from bot.policy.plan import make_plan
+from bot.policy.plan import NO_BASE, NO_CODE, make_plan
 from bot.policy.validation import ValidationFacts, decide
 from bot.policy.web_places import findings as web_findings
 from bot.ports.clock import Clock
@@ -176,6 +179,7 @@ class ValidationPipeline:
             given_secrets=frozenset(request.secrets),
             maximum_timeout_minutes=request.maximum_timeout_minutes,
             stop_after=request.stop_after,
+            no_code_analysis=_no_code_analysis(course),
         )
 
     async def _matchers(
@@ -204,12 +208,32 @@ class ValidationPipeline:
             )
             course.go(ValidationStatus.RUNNING)
             await self.run_validation(course.environment)
+            await self._analyse_code(course, tree)
         except SandboxUnavailable as fault:
             course.fault = str(fault)
             await self._break_off(course, Cause.INFRASTRUCTURE, course.fault)
         finally:
             if not course.request.kept:
                 await self._clean_up(course)
+
+    async def _analyse_code(self, course: Course, tree: Tree) -> None:
+        """Hold the code against its base's; what can't be done here is no fault of the change."""
+        plan, request, stage = course.plan, course.request, Stage.CODE_ANALYSIS
+        if stage in plan.skipped or not plan.wants(stage) or request.base_sha is None:
+            return
+        await course.take(StageStarted(stage, "", self._clock.now().timestamp()))
+        origin = replace(request.origin, ref=request.base_sha)
+        try:
+            async with self._source.open(origin) as base:
+                name = course.validation.id
+                found = await self._sandbox.analyse(name, tree, base, course.take)
+        except (SourceProblem, SandboxUnavailable) as fault:
+            said = f"it could not be done: {fault}"
+            await course.take(StageFinished(StageResult(stage, StageStatus.SKIPPED, said)))
+            return
+        course.code = judge_code(found, plan.required_checks)
+        course.notes += course.code.notes
+        await course.take(StageFinished(course.code.result))
 
     async def _clean_up(self, course: Course) -> None:
         """Clean up even while being cancelled; what the engine keeps is for the next sweep."""
@@ -313,6 +337,8 @@ class ValidationPipeline:
         findings = tuple(
             finding for stage in decision.stages for finding in found.get(stage.stage, ())
         )
+        if course.code is not None:
+            findings += course.code.findings
         because = decision.classification
         environment, validation = course.environment, course.validation
         use = None
@@ -340,11 +366,22 @@ class ValidationPipeline:
             if because
             else None,
             what_to_do=next_step(decision.verdict, because, findings),
+            changed_symbols=tuple(
+                ChangedSymbolRow(it.symbol, it.place, it.usages, it.files)
+                for it in (course.code.rows if course.code else ())
+            ),
             attachments=tuple(
                 AttachmentReference(it.stage.value, it.name, it.media_type, len(it.content))
                 for it in course.attachments
             ),
         )
+
+
+def _no_code_analysis(course: Course) -> str:
+    """Why the code is not analysed; empty where it is."""
+    if course.request.base_sha is None:
+        return NO_BASE
+    return "" if readable(course.paths) else NO_CODE
 
 
 def _findings(

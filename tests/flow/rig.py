@@ -21,6 +21,7 @@ from bot.adapters.git.remote import Authorization
 from bot.adapters.git.source import GitSource
 from bot.adapters.render import TemplateRenderer
 from bot.cli.wiring import Workbench
+from bot.domain.code_analysis import AnalysisState, CodeAnalysis
 from bot.domain.plan import Cause, Log, Plan, Stage, StageResult, StageStatus
 from bot.ports.inbox import ItemState
 from bot.ports.sandbox import Emit, Environment
@@ -107,6 +108,11 @@ class Boxes:
         if self._made.pop(environment_id, None) is not None:
             self.running -= 1
             self.closed += 1
+
+    async def analyse(
+        self, environment_id: str, head: Tree, base: Tree, emit: Emit
+    ) -> CodeAnalysis:
+        return CodeAnalysis(AnalysisState.UNCHANGED, has_base=True)
 
     async def keep_snapshot(self, environment: Environment, tree: Tree) -> bool:
         return False

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.adapters.clock import SystemClock
+from bot.domain.code_analysis import AnalysisState, CodeAnalysis
 from bot.domain.plan import (
     Cause,
     Log,
@@ -120,6 +121,11 @@ class ScriptedSandbox:
 
     async def close(self, environment_id: str) -> None:
         await self._happen("close")
+
+    async def analyse(
+        self, environment_id: str, head: Tree, base: Tree, emit: Emit
+    ) -> CodeAnalysis:
+        return CodeAnalysis(AnalysisState.UNCHANGED, has_base=True)
 
     async def keep_snapshot(self, environment: Environment, tree: Tree) -> bool:
         await self._happen("keep_snapshot")

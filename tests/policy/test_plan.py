@@ -10,7 +10,7 @@ from bot.domain.config_parser import NO_FILE, Source, parse
 from bot.domain.plan import HealthCheck, NetworkAccess, Plan, Stage
 from bot.policy.detect import Detected, Found, Missing, detect
 from bot.policy.effective import effective
-from bot.policy.plan import AFTERWARDS, make_plan
+from bot.policy.plan import AFTERWARDS, NO_BASE, make_plan
 
 EXPRESS = Detected(
     stack="Express (npm)",
@@ -31,7 +31,7 @@ FLASK = Detected(
     health_path=Found("/", "nothing else is known"),
 )
 LATER = {
-    Stage.CODE_ANALYSIS: "not there yet",
+    Stage.CODE_ANALYSIS: NO_BASE,
     Stage.ANALYSIS: AFTERWARDS,
 }
 
@@ -84,7 +84,7 @@ def test_without_a_file_the_plan_is_what_was_detected() -> None:
         "port: 3000 (server.js)",
         "health_check_url: /health (server.js)",
     )
-    assert plan.not_verified == ("code analysis: not there yet",)
+    assert plan.not_verified == (f"code analysis: {NO_BASE}",)
     assert plan.notes == ()
 
 
@@ -164,7 +164,7 @@ def test_what_was_not_verified_is_named() -> None:
         "tests: no test command configured or detected",
         "running application: no start command configured or detected",
         "web evaluation: switched off by web_evaluation.enabled",
-        "code analysis: not there yet",
+        f"code analysis: {NO_BASE}",
     )
 
 
