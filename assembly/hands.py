@@ -20,6 +20,7 @@ from bot.ports.clock import Clock
 from bot.ports.handlers import Configuration, Needs
 from bot.ports.sandbox import SandboxUnavailable
 from bot.services.agent_runs import AgentRunService
+from bot.services.changes import Changes, unasked
 from bot.services.check_runs import CheckRuns
 from bot.services.configurations import Configurations
 from bot.services.projects import ProjectService
@@ -149,6 +150,7 @@ async def hands(it: House, bench: Bench) -> AsyncIterator[Tasks]:
             artifacts=it.artifacts,
             renderer=it.renderer,
             configuration=configuration,
+            change=Changes(it.github).of if it.settings.gemini_api_key else unasked,
             clone_url=clone_url,
             details_url=it.links.to,
             maximum_timeout_minutes=it.settings.validation_timeout_minutes,

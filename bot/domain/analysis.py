@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from bot.domain.changes import ChangeContext
+
 
 class EvidenceKind(StrEnum):
     """What a piece of evidence is."""
@@ -60,14 +62,6 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Hunk:
-    """A piece of the change, as ``git diff`` writes it, without the file's header."""
-
-    file: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Screenshot:
     """What a page looked like."""
 
@@ -78,24 +72,12 @@ class Screenshot:
 
 
 @dataclass(frozen=True)
-class ChangeContext:
-    """What people wrote of a change, and the change itself."""
-
-    title: str = ""
-    commit_messages: tuple[str, ...] = ()
-    hunks: tuple[Hunk, ...] = ()
-
-
-@dataclass(frozen=True)
-class AnalysisContext:
+class AnalysisContext(ChangeContext):
     """What is known of a failure beside its result. All of it was written by others.
 
     ``paths`` are all files of the tree; ``secrets`` the values that steps were given, by name.
     """
 
-    title: str = ""
-    commit_messages: tuple[str, ...] = ()
-    hunks: tuple[Hunk, ...] = ()
     observed: tuple[Observed, ...] = ()
     screenshots: tuple[Screenshot, ...] = ()
     paths: frozenset[str] = frozenset()

@@ -16,11 +16,11 @@ from bot.domain.analysis import (
     AnalysisOutcome,
     Evidence,
     EvidenceKind,
-    Hunk,
     Place,
     Review,
     Statement,
 )
+from bot.domain.changes import Hunk
 from bot.domain.excerpts import ended_at, telling
 from bot.domain.log_text import excerpt, one_line, plain
 from bot.domain.plan import Stage, StageResult, StageStatus

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from bot.domain.changes import ChangeContext
 from bot.domain.check_runs import CheckRun, CheckView
 from bot.domain.comments import Comment, CommentReference, Reaction
 from bot.domain.conversations import Issue
@@ -118,6 +119,14 @@ class GitHub(Protocol):
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
         """Paths that a pull request touches, old names of renamed files too, the first 3,000."""
+
+    async def comparison(
+        self, repository: Repository, base_sha: str, head_sha: str
+    ) -> ChangeContext:
+        """What a head's own commits since a base say and change, the first 100 and 300 files.
+
+        It has no title; a file that GitHub shows no lines of (binary, or too long) has no hunk.
+        """
 
     async def read_file(self, repository: Repository, path: str, ref: str) -> File | None:
         """A file's content at a branch or commit, up to 1 MB; None where there is none."""

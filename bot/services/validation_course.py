@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from bot.domain.analysis import ChangeContext
+from bot.domain.changes import ChangeContext
 from bot.domain.config_parser import ParsedConfig
 from bot.domain.plan import (
     Plan,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from bot.domain.changes import ChangeContext
 from bot.domain.events import ValidationEnded
 from bot.domain.excerpts import excerpts
 from bot.domain.ids import derived
@@ -60,6 +61,7 @@ class ValidationJob:
     artifacts: Artifacts
     renderer: Renderer
     configuration: Callable[[ValidationRecord], Awaitable[Configuration]]
+    change: Callable[[ValidationRecord], Awaitable[ChangeContext]]
     clone_url: Callable[[ValidationRecord], str]
     details_url: Callable[[ValidationRecord], str]
     maximum_timeout_minutes: int
@@ -105,6 +107,7 @@ class ValidationJob:
             maximum_timeout_minutes=self.maximum_timeout_minutes,
             config=(await self.configuration(record)).parsed,
             base_sha=order.base_sha,
+            change=await self.change(record),
             environment_id=job.id,
         )
         return await self.pipeline.trigger_validation(request, progress.take)

@@ -100,6 +100,41 @@ class Objects:
             }
         )
 
+    def commit(
+        self,
+        it: RepositoryState,
+        *,
+        sha: str,
+        tree: str,
+        parents: list[str],
+        by: Json,
+        message: str,
+    ) -> Json:
+        """``commit``. Whose account wrote it is not known."""
+        at = f"{self.url}/repos/{it.full_name}"
+        page = f"{self.url}/{it.full_name}/commit"
+        return {
+            "sha": sha,
+            "node_id": _node("C", it.id),
+            "url": f"{at}/commits/{sha}",
+            "html_url": f"{page}/{sha}",
+            "comments_url": f"{at}/commits/{sha}/comments",
+            "commit": {
+                "url": f"{at}/git/commits/{sha}",
+                "author": by,
+                "committer": by,
+                "message": message,
+                "comment_count": 0,
+                "tree": {"sha": tree, "url": f"{at}/git/trees/{tree}"},
+            },
+            "author": None,
+            "committer": None,
+            "parents": [
+                {"sha": it, "url": f"{at}/commits/{it}", "html_url": f"{page}/{it}"}
+                for it in parents
+            ],
+        }
+
     def pull_request(self, it: RepositoryState, pull: PullRequestState, base_sha: str) -> Json:
         """``pull-request``, which has all of ``pull-request-simple``."""
         at = f"{self.url}/repos/{it.full_name}/pulls/{pull.number}"

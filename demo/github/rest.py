@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from aiohttp import web
 from demo.github import access, checks
 from demo.github.answers import answer, body_of, not_found, number, paged, problem
 from demo.github.conversations import Conversations
+from demo.github.diffs import Diffs
 from demo.github.objects import Objects
 from demo.github.state import PullRequestState, RepositoryState, State
 
@@ -27,6 +27,7 @@ class Rest:
         self._state = state
         self._objects = objects
         self._redeliver = redeliver
+        self._diffs = Diffs(objects)
         self._conversations = Conversations(state, objects, self._named)
 
     def add_to(self, application: web.Application) -> None:
@@ -45,6 +46,7 @@ class Rest:
         router.add_get(f"{repo}/pulls", self._pulls)
         router.add_get(f"{repo}/pulls/{{number}}", self._pull)
         router.add_get(f"{repo}/pulls/{{number}}/files", self._files)
+        router.add_get(f"{repo}/compare/{{between}}", self._compare)
         router.add_get(f"{repo}/commits/{{sha}}/pulls", self._pulls_of_commit)
         router.add_get(f"{repo}/commits/{{sha}}/check-runs", self._check_runs)
         router.add_get(f"{repo}/contents/{{path:.+}}", self._contents)
@@ -196,16 +198,11 @@ class Rest:
         pull = repository.pull_requests.get(number(request, "number"))
         if pull is None:
             return not_found()
-        between = f"{pull.base_branch}...{pull.head_sha}"
-        listed = await repository.git("diff", "--name-status", "-z", "-M", between)
-        words = listed.decode().split("\0")[:-1]
-        files: list[dict[str, Any]] = []
-        while words:
-            kind, path = words.pop(0), words.pop(0)
-            before = path if kind.startswith("R") else None
-            path = words.pop(0) if before else path
-            files.append(_file(repository, kind, path, before))
-        return paged(request, files)
+        return paged(request, await self._diffs.files(repository, pull.base_branch, pull.head_sha))
+
+    async def _compare(self, request: web.Request) -> web.Response:
+        base, _, head = request.match_info["between"].partition("...")
+        return answer(request, await self._diffs.comparison(self._named(request), base, head))
 
     async def _pulls_of_commit(self, request: web.Request) -> web.Response:
         repository, sha = self._named(request), request.match_info["sha"]
@@ -271,20 +268,3 @@ def _rights(role: str) -> dict[str, bool]:
     rank = ("none", "read", "triage", "write", "maintain", "admin").index(role)
     names = ("pull", "triage", "push", "maintain", "admin")
     return {name: rank >= least for least, name in enumerate(names, 1)}
-
-
-def _file(repository: RepositoryState, kind: str, path: str, before: str | None) -> dict[str, Any]:
-    words = {"A": "added", "M": "modified", "D": "removed", "R": "renamed"}
-    url = f"http://stand-in/{repository.full_name}/{path}"
-    file: dict[str, Any] = {
-        "sha": hashlib.sha1(path.encode(), usedforsecurity=False).hexdigest(),
-        "filename": path,
-        "status": words.get(kind[0], "changed"),
-        "additions": 1,
-        "deletions": 1,
-        "changes": 2,
-        "blob_url": url,
-        "raw_url": url,
-        "contents_url": url,
-    }
-    return file | ({"previous_filename": before} if before else {})

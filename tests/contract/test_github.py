@@ -87,6 +87,10 @@ async def test_every_exchange_is_one_that_github_could_have(
     assert [it.number async for it in github.open_pull_requests(repository)] == [1]
     assert list(await github.pull_requests_of(repository, pull.head_sha)) == [1]
     assert "src/page.ts" in await github.changed_paths(repository, 1)
+    change = await github.comparison(repository, told.base_sha, pull.head_sha)
+    assert change.commit_messages
+    assert {"src/page.ts"} <= {it.file for it in change.hunks}
+    assert all(it.text.startswith("@@ ") for it in change.hunks)
     package = await github.read_file(repository, "package.json", "")
     assert package is not None
     assert b'"name"' in package.content

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from assembly.analysis import analysts
 from assembly.doors import doors
 from assembly.hands import hands
 from assembly.house import House, house
@@ -29,6 +30,7 @@ from bot.ports.source import Tree
 from bot.services.validation_pipeline import ValidationPipeline
 from bot.settings import Settings
 from demo.codegen.server import StandInCodegen
+from demo.gemini.server import KEY, StandInGemini
 from demo.github.state import CheckRunState
 from sandbox.engine import EngineInfo
 from tests.flow.scripted import Happening, ScriptedSandbox, nothing, passed
@@ -225,9 +227,11 @@ async def bot(
     speed: float = 20.0,
     boxes: Boxes | None = None,
     codegen: StandInCodegen | None = None,
+    gemini: StandInGemini | None = None,
 ) -> AsyncIterator[Bot]:
     """The bot, web and worker, while the block lasts; the agent at ``codegen`` has no limits."""
-    settings = settings_for(on, mongodb, folder)
+    key = {"GEMINI_API_KEY": KEY, "GEMINI_API_ENDPOINT": gemini.url} if gemini else {}
+    settings = settings_for(on, mongodb, folder, **key)
     boxes = boxes or Boxes()
     clock = FastClock(speed)
 
@@ -238,7 +242,9 @@ async def bot(
         async def info() -> EngineInfo:
             return EngineInfo("id", "1", 4, 8 * 1024**3, "x86_64")
 
-        yield Workbench(ValidationPipeline(source, boxes, clock), boxes, info)  # type: ignore[arg-type]  # examine is not asked
+        async with analysts(settings, TemplateRenderer(), clock) as analyst:
+            pipeline = ValidationPipeline(source, boxes, clock, analyst)  # type: ignore[arg-type]  # examine is not asked
+            yield Workbench(pipeline, boxes, info)  # type: ignore[arg-type]  # as above
 
     async with AsyncExitStack() as stack:
         it = await stack.enter_async_context(house(settings, TemplateRenderer(), clock))

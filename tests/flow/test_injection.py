@@ -18,13 +18,13 @@ from bot.domain.analysis import (
     AnalysisOutcome,
     Evidence,
     EvidenceKind,
-    Hunk,
     Observed,
     Place,
     Review,
     Screenshot,
     Statement,
 )
+from bot.domain.changes import Hunk
 from bot.domain.plan import Stage
 from bot.domain.validations import Finding, Level, ValidationResult
 from bot.policy.analysis import attach

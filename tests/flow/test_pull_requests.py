@@ -54,7 +54,7 @@ async def test_a_good_one(at: Bot) -> None:
     assert run.title is not None
     assert run.title.startswith("Passed: build, test, start, health")
     assert run.details_url == f"https://bot.example.com/validations/{run.external_id}"
-    assert at.on.github.git.fetched == ["octo/shop"]
+    assert at.on.github.git.fetched == ["octo/shop"] * 2, "the head, then the base to compare with"
 
 
 async def test_a_broken_one(at: Bot) -> None:

@@ -16,7 +16,6 @@ from bot.domain.analysis import (
     AnalysisContext,
     Evidence,
     EvidenceKind,
-    Hunk,
     Malformed,
     Observed,
     Place,
@@ -25,6 +24,7 @@ from bot.domain.analysis import (
     Statement,
     parse,
 )
+from bot.domain.changes import Hunk
 from bot.domain.masking import Masker
 from bot.domain.plan import Stage
 from bot.domain.validations import (

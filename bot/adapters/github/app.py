@@ -14,6 +14,7 @@ from cachetools import LRUCache, TTLCache
 from bot.adapters.github.attachments import Attachments
 from bot.adapters.github.client import Client, NotAuthorized
 from bot.adapters.github.reading import (
+    change_of,
     check_run_of,
     comment_of,
     issue_of,
@@ -23,6 +24,7 @@ from bot.adapters.github.reading import (
 )
 from bot.adapters.github.tokens import AppCredentials, Tokens, not_authorized
 from bot.adapters.pacing import Pace
+from bot.domain.changes import ChangeContext
 from bot.domain.check_runs import CHECK_NAME, CheckRun, CheckView
 from bot.domain.comments import Comment, CommentKind, CommentReference, Reaction
 from bot.domain.conversations import Issue
@@ -151,6 +153,12 @@ class GitHubApp(GitHub):
             if len(paths) >= MOST_CHANGED_PATHS:
                 break
         return paths
+
+    async def comparison(
+        self, repository: Repository, base_sha: str, head_sha: str
+    ) -> ChangeContext:
+        url = f"{_at(repository)}/compare/{base_sha}...{head_sha}?per_page=100"
+        return change_of(await self._get(repository, url))
 
     async def read_file(self, repository: Repository, path: str, ref: str) -> File | None:
         url = f"{_at(repository)}/contents/{quote(path)}"

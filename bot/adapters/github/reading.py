@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from bot.domain.changes import ChangeContext, Hunk
 from bot.domain.check_runs import (
     ANNOTATIONS_A_REQUEST,
     CHECK_NAME,
@@ -20,6 +22,8 @@ from bot.domain.repositories import Account, PullRequest, Repository
 from bot.domain.validations import Finding, iso8601
 
 Json = Mapping[str, Any]
+
+_HUNK = re.compile(r"^(?=@@ )", re.MULTILINE)
 
 
 def repository_of(told: Json, installation_id: int) -> Repository:
@@ -52,6 +56,19 @@ def _author(told: Json) -> Account:
     """Who opened it; what a deleted account leaves is GitHub's ghost's."""
     author = told.get("user") or {"id": 10137, "login": "ghost", "type": "User"}
     return Account(author["id"], author["login"], author.get("type") == "Bot")
+
+
+def change_of(told: Json) -> ChangeContext:
+    """A comparison of two commits."""
+    return ChangeContext(
+        commit_messages=tuple(it["commit"]["message"] for it in told["commits"]),
+        hunks=tuple(
+            Hunk(file["filename"], text)
+            for file in told.get("files") or ()
+            for text in _HUNK.split(file.get("patch") or "")
+            if text
+        ),
+    )
 
 
 def pull_request_of(told: Json) -> PullRequest:
