@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
+import structlog
 
 from sandbox.docker import DockerEngine
 from sandbox.engine import EngineGone
@@ -16,6 +17,14 @@ from tests.engine_rig import cleared
 
 pytest_plugins = ["tests.mongo"]
 TEST_LABEL = "codegenapp.test"
+structlog.configure(  # as the product: a traceback with every local takes a second to draw
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 IN_CI = os.environ.get("CI") == "true"  # noqa: TID251 - the tests' only look at the environment
 DOCKER_HOST = os.environ.get("DOCKER_HOST")  # noqa: TID251 - as above; settings hold for the product

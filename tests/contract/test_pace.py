@@ -30,6 +30,7 @@ async def test_shared_by_all(mongodb: str) -> None:
         await two.close()
 
 
+@pytest.mark.slow
 async def test_what_is_free_soon_is_waited_for() -> None:
     waited: list[float] = []
 

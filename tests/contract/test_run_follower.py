@@ -101,6 +101,7 @@ async def test_as_many_pages_are_asked_for_at_once_as_are_expected(
     assert set(rig.seen) == {it.id for it in runs}
 
 
+@pytest.mark.slow
 async def test_no_more_pages_are_asked_for_at_once_than_that(rig: Rig) -> None:
     runs = [rig.follow() for _ in range(1_000)]
     under_way: list[int] = [0, 0]

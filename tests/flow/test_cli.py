@@ -32,6 +32,7 @@ def idle(tmp_path: Path) -> str:
 # ── usage ────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [(), ("validate",), ("doctor",), ("demo",), ("schema",)])
 def test_help(product: Product, command: tuple[str, ...]) -> None:
     ended = product.run(*command, "--help")
@@ -40,6 +41,7 @@ def test_help(product: Product, command: tuple[str, ...]) -> None:
     assert ended.errors == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -157,6 +159,7 @@ def test_doctor_without_an_engine(product: Product) -> None:
     assert "Traceback" not in ended.errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "ref"),
     [

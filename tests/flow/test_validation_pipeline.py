@@ -248,6 +248,7 @@ async def test_cancelled_behind_the_verdict_keeps_it(statuses: list[ValidationSt
     assert statuses.count(ValidationStatus.COMPLETED) == 1
 
 
+@pytest.mark.slow
 async def test_cancelled_twice() -> None:
     bench = Bench(ScriptedSandbox(SLOW, {"build": for_ever, "close": for_ever}))
     task = asyncio.create_task(bench.validate())

@@ -267,6 +267,7 @@ def test_no_log_raises(log: str) -> None:
     assert len(extract(Stage.TEST, log, PATHS)) <= MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [
