@@ -27,6 +27,7 @@ from sandbox.preparation import cut, with_refusals
 from sandbox.probe import ProbeFault
 from sandbox.services import ServiceNotReady, ended_services, start_service, wait_until_ready
 from sandbox.steps import emit_result
+from sandbox.test_reports import fetch_reports
 from sandbox.web import evaluate
 
 Look = Callable[[HealthCheck], Awaitable[StageResult]]
@@ -56,6 +57,8 @@ async def run_stages(opened: Opened) -> None:
         else:
             extra = opened.proxy if plan.build_network is not NetworkAccess.NONE else None
             result = await opened.runner.run(step, extra)
+            if step.stage is Stage.TEST and result.cause is Cause.EXIT_CODE:
+                await fetch_reports(opened)
             await _conclude(opened, with_refusals(opened, result))
 
 

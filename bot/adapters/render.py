@@ -123,12 +123,12 @@ class TemplateRenderer:
         *,
         title: str = "",
         log_url: str = "",
-        pictures_at: str = "",
+        artifacts_at: str = "",
     ) -> str:
         """The report as one page that loads nothing but our pictures, and runs no script."""
         template = self._html.get_template("pages/report.html.j2")
         shown = view(result, title)
-        return template.render(report=shown, log_url=log_url, pictures_at=pictures_at)
+        return template.render(report=shown, log_url=log_url, artifacts_at=artifacts_at)
 
     def validation_page(self, record: ValidationRecord, log: str) -> str:
         """See the port."""

@@ -131,6 +131,7 @@ class ReportView:
     analysis: ShownAnalysis | None
     web: WebSection | None
     changed: tuple[ChangedSymbolRow, ...]
+    test_reports: tuple[AttachmentReference, ...]
 
 
 def view(result: ValidationResult, title: str) -> ReportView:
@@ -165,6 +166,7 @@ def view(result: ValidationResult, title: str) -> ReportView:
         analysis=_analysis(result),
         web=_web(result),
         changed=result.changed_symbols,
+        test_reports=tuple(it for it in result.attachments if not _is_picture(it)),
     )
 
 
@@ -202,9 +204,13 @@ def _web(result: ValidationResult) -> WebSection | None:
             )
             for path, it in rows
         ),
-        pictures=result.attachments,
+        pictures=tuple(filter(_is_picture, result.attachments)),
         left_out=tuple(map(one_line, stage.evaluation.left_out)),
     )
+
+
+def _is_picture(it: AttachmentReference) -> bool:
+    return it.media_type.startswith("image/")
 
 
 def _amount(value: float | None, unit: str) -> str:

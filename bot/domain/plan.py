@@ -146,6 +146,7 @@ class Plan:
     step stands in ``skipped`` with its reason. ``web`` is None where nothing is looked at in a
     browser. ``image`` is empty for the product's own. ``notes``
     are sentences for the report (a problem of the configuration file, a hint of detection).
+    ``test_reports`` are patterns of files that a test run may leave behind.
     """
 
     steps: tuple[Step, ...] = ()
@@ -162,6 +163,7 @@ class Plan:
     trusted: bool = True
     stop_after: Stage | None = None
     required_checks: tuple[str, ...] = ()
+    test_reports: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
     not_verified: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Paths and the patterns of ``paths_ignore``, read as GitHub reads those of its workflows."""
+"""Paths and the patterns of the configuration, read as GitHub reads those of its workflows."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def all_match(paths: Sequence[str], patterns: Sequence[str]) -> bool:
     if not paths or len(paths) >= MOST_PATHS:
         return False
     return len(glob.globfilter(paths, patterns, flags=FLAGS)) == len(paths)
+
+
+def matching(paths: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """The paths that match, in their order."""
+    return [str(it) for it in glob.globfilter(paths, patterns, flags=FLAGS)]

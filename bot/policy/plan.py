@@ -31,6 +31,15 @@ _COMMAND_KEYS = dict(
 AFTERWARDS = "it is about what failed, and comes after the verdict"
 NO_BASE = "there is no base to hold the code against"
 NO_CODE = "no Python, TypeScript or JavaScript here"
+USUAL_REPORTS = (
+    "**/junit*.xml",
+    "**/*-junit.xml",
+    "**/TEST-*.xml",
+    "**/test-results/**/*.xml",
+    "**/test-reports/**/*.xml",
+    "**/*.tap",
+)
+"""Where tools leave the reports of a test run, if nobody says."""
 _OF_THE_APPLICATION = (Stage.HEALTH, Stage.PORTS, Stage.WEB_EVALUATION, Stage.STABILITY)
 # With NODE_ENV=production package managers leave out what the build and the tests need.
 _WITH_DEVELOPMENT_PACKAGES = {
@@ -77,6 +86,7 @@ def make_plan(
         snapshot=draft.snapshot(),
         trusted=trusted,
         required_checks=config.validation.required_checks,
+        test_reports=config.validation.test_reports or USUAL_REPORTS,
         assumed=draft.assumed(),
         notes=draft.notes(),
     )

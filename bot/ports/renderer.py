@@ -83,12 +83,12 @@ class Renderer(Protocol):
         *,
         title: str = "",
         log_url: str = "",
-        pictures_at: str = "",
+        artifacts_at: str = "",
     ) -> str:
         """The same report as one self-contained page, for light and dark, phone and desk.
 
         It links to the whole log where ``log_url`` is not empty, and shows the pictures that are
-        kept below ``pictures_at``.
+        kept below ``artifacts_at``.
         """
 
     def check_summary(self, result: ValidationResult, url: str) -> str:

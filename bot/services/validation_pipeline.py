@@ -42,10 +42,11 @@ from bot.policy.code_analysis import judge as judge_code
 from bot.policy.code_analysis import readable
 from bot.policy.config_change import changes
 from bot.policy.detect import detect, interesting
-from bot.policy.findings import extract
+from bot.policy.findings import extract, merged
 from bot.policy.matchers import Matcher, parse_matchers
 from bot.policy.next_step import next_step
 from bot.policy.plan import NO_BASE, NO_CODE, make_plan
+from bot.policy.test_reports import read_report
 from bot.policy.validation import ValidationFacts, decide
 from bot.policy.web_places import findings as web_findings
 from bot.ports.clock import Clock
@@ -320,7 +321,7 @@ class ValidationPipeline:
 
     def _result(self, course: Course) -> ValidationResult:
         plan = course.plan
-        found = {it.stage: _findings(it, course.paths, course.matchers) for it in course.stages}
+        found = {it.stage: _findings(course, it) for it in course.stages}
         failed = ended_at(tuple(course.stages))
         decision = decide(
             ValidationFacts(
@@ -384,14 +385,21 @@ def _no_code_analysis(course: Course) -> str:
     return "" if readable(course.paths) else NO_CODE
 
 
-def _findings(
-    result: StageResult, paths: frozenset[str], matchers: tuple[Matcher, ...]
-) -> tuple[Finding, ...]:
-    """What a browser has seen, and what the log of a stage that failed says."""
+def _findings(course: Course, result: StageResult) -> tuple[Finding, ...]:
+    """What a browser has seen, and what reports and log of a stage that failed say."""
+    paths = course.paths
     seen = web_findings(result.evaluation, paths) if result.evaluation else ()
     if result.status not in (StageStatus.FAILED, StageStatus.TIMED_OUT):
         return seen
-    return (*seen, *extract(result.stage, result.log.text, paths, matchers=matchers))
+    reports = [
+        read_report(it.stage, it.content.decode(errors="replace"), it.name, paths)
+        for it in course.attachments
+        # One that is part of the tree may tell of another day.
+        if it.stage is Stage.TEST is result.stage and it.name not in paths
+    ]
+    course.notes += [it.problem for it in reports if it.problem]
+    said = extract(result.stage, result.log.text, paths, matchers=course.matchers)
+    return (*seen, *merged(*(it.findings for it in reports), said))
 
 
 def _carry_on() -> None:

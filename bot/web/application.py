@@ -18,5 +18,5 @@ def make_web(door: WebhookDoor, health: Health, pages: ValidationPages) -> web.A
     application.router.add_get("/metrics", health.metrics)
     application.router.add_get("/validations/{id}", pages.page)
     application.router.add_get("/validations/{id}/log", pages.log)
-    application.router.add_get("/validations/{id}/artifacts/{artifact}", pages.picture)
+    application.router.add_get("/validations/{id}/artifacts/{artifact}", pages.artifact)
     return application

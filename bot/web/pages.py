@@ -18,7 +18,8 @@ CLOSED = {
     "Cache-Control": "private, no-store",
 }
 """What is shown was written by strangers: it runs no script, and loads pictures of ours alone."""
-PICTURES = frozenset({"image/png", "image/jpeg", "image/webp"})
+SHOWN = frozenset({"image/png", "image/jpeg", "image/webp", "text/plain"})
+"""Artifacts of a stage that a browser may be given: it runs nothing of theirs."""
 LONGEST_LIVE_LOG = 256 * 1024
 
 
@@ -62,13 +63,13 @@ class ValidationPages:
         text = await self._live_log(record)
         return web.Response(text=text or "Nothing was printed yet.\n", headers=CLOSED)
 
-    async def picture(self, request: web.Request) -> web.StreamResponse:
-        """A screenshot of this validation, and no other artifact."""
+    async def artifact(self, request: web.Request) -> web.StreamResponse:
+        """A screenshot or test report of this validation, and no other artifact."""
         record = await self._record(request)
         told = (record.result or {}).get("artifacts") or () if record else ()
         wanted = request.match_info["artifact"]
         media_type = next((it["media_type"] for it in told if it["id"] == wanted), "")
-        if record is None or media_type not in PICTURES:
+        if record is None or media_type not in SHOWN:
             return self._absent()
         if await self._artifacts.get(wanted) is None:
             return self._absent()

@@ -118,7 +118,7 @@ class ValidationJob:
         """What the record is to hold; the report and the log become artifacts."""
         url = self.details_url(record)
         page = self.renderer.report_html(
-            result, log_url=f"{record.id}/log", pictures_at=f"{record.id}/artifacts"
+            result, log_url=f"{record.id}/log", artifacts_at=f"{record.id}/artifacts"
         )
         report = await self.artifacts.put("report.html", "text/html", _pieces(page))
         output = await self.artifacts.put("log.txt", "text/plain", self._log(job))
@@ -205,11 +205,11 @@ class Progress:
                 self._telling = asyncio.create_task(self._tell())
 
     async def _keep(self, it: StageAttachment) -> None:
-        """Keep a picture; one that can't be kept is told by its name alone."""
+        """Keep a file; one that can't be kept is told by its name alone."""
         try:
             kept = await self._work.artifacts.put(it.name, it.media_type, _whole(it.content))
         except TryAgain as fault:
-            log.info("a picture was not kept", reason=fault.message)
+            log.info("a file was not kept", reason=fault.message)
             return
         self.kept[it.name] = AttachmentReference(
             it.stage.value, it.name, it.media_type, kept.size, kept.id

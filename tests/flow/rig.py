@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,7 +23,7 @@ from bot.adapters.git.source import GitSource
 from bot.adapters.render import TemplateRenderer
 from bot.cli.wiring import Workbench
 from bot.domain.code_analysis import AnalysisState, CodeAnalysis
-from bot.domain.plan import Cause, Log, Plan, Stage, StageResult, StageStatus
+from bot.domain.plan import Cause, Log, Plan, Stage, StageAttachment, StageResult, StageStatus
 from bot.ports.inbox import ItemState
 from bot.ports.sandbox import Emit, Environment
 from bot.ports.source import Tree
@@ -77,6 +77,8 @@ class Boxes:
     running: int = 0
     most_running: int = 0
     closed: int = 0
+    left: Sequence[StageAttachment] = ()
+    """The files that each run makes."""
     _made: dict[str, ScriptedSandbox] = field(default_factory=dict)
 
     async def ready(self) -> None:
@@ -104,7 +106,11 @@ class Boxes:
         return await script.open(environment_id, plan, tree, secrets, emit, scope=scope, kept=kept)
 
     async def run(self, environment: Environment) -> None:
-        await self._made[environment.id].run(environment)
+        script = self._made[environment.id]
+        assert script.emit is not None
+        for attachment in self.left:
+            await script.emit(attachment)
+        await script.run(environment)
 
     async def close(self, environment_id: str) -> None:
         if self._made.pop(environment_id, None) is not None:

@@ -11,8 +11,9 @@ import pytest
 from yarl import URL
 
 from bot.adapters.clock import SystemClock
+from bot.domain.plan import Stage, StageAttachment
 from bot.services.links import ReportLinks
-from tests.flow.rig import Bot, bot
+from tests.flow.rig import Bot, Boxes, bot
 from tests.policy.test_requests import RECORD
 from tests.stand_in import stage
 
@@ -33,6 +34,36 @@ async def concluded_at(at: Bot) -> tuple[str, URL]:
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as it:
         yield it
+
+
+PICTURE = StageAttachment(Stage.WEB_EVALUATION, "index.png", "image/png", b"\x89PNG and more")
+REPORT = StageAttachment(Stage.TEST, "junit<i>.xml", "text/plain", b"<script>alert(1)</script>")
+PAGE = StageAttachment(Stage.TEST, "page", "text/html", b"<script>alert(2)</script>")
+
+
+async def test_files_of_a_stage(
+    mongodb: str, tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    boxes = Boxes(left=(PICTURE, REPORT, PAGE))
+    async with stage(tmp_path / "r") as on, bot(on, mongodb, tmp_path, boxes=boxes) as at:
+        page, _ = await concluded_at(at)
+        async with session.get(page) as answer:
+            text = await answer.text()
+        assert "junit&lt;i&gt;.xml</a>" in text
+        record = await at.it.validations.get(URL(page).name)
+        assert record is not None
+        assert record.result is not None
+        ids = [it["id"] for it in record.result["artifacts"]]
+        answers = []
+        for it in (*ids, "0" * 64):
+            async with session.get(f"{page}/artifacts/{it}") as answer:
+                answers.append((answer.status, answer.content_type, await answer.read()))
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answers[:2] == [
+            (200, "image/png", PICTURE.content),
+            (200, "text/plain", REPORT.content),
+        ]
+        assert [status for status, _, _ in answers[2:]] == [404, 404]
 
 
 async def test_open_for_a_public_repository(

@@ -10,7 +10,9 @@ import pytest
 from bot.adapters.clock import SystemClock
 from bot.domain.plan import (
     Cause,
+    Log,
     Stage,
+    StageAttachment,
     StageEvent,
     StageNote,
     StageResult,
@@ -313,6 +315,37 @@ async def test_notes_of_stages_are_in_the_report() -> None:
 
     bench.sandbox.happenings = {"build": note}
     assert "something worth telling" in (await bench.validate()).notes
+
+
+REPORT = """<testsuite><testcase name="adds"><failure message="3 is not 4">
+at test (src/app.ts:2:5)</failure></testcase></testsuite>"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place", "note"),
+    [
+        ("junit.xml", REPORT, ("src/app.ts", 2), ""),
+        ("src/app.ts", REPORT, ("src/app.ts", 1), ""),  # of the tree: not this run's
+        ("junit.xml", "<!DOCTYPE a>", ("src/app.ts", 1), "The test report `junit.xml` "),
+    ],
+)
+async def test_a_report_of_the_tests_tells_places(
+    name: str, content: str, place: tuple[str, int], note: str
+) -> None:
+    log = Log("src/app.ts(1,5): error TS2322: no\n")
+    broken = StageResult(Stage.TEST, StageStatus.FAILED, cause=Cause.EXIT_CODE, log=log)
+    bench = Bench(ScriptedSandbox((*GOOD[:2], broken)))
+
+    async def leave() -> None:
+        assert bench.sandbox.emit is not None
+        await bench.sandbox.emit(StageAttachment(Stage.TEST, name, "text/plain", content.encode()))
+
+    bench.sandbox.happenings = {"test": leave}
+    result = await bench.validate()
+    assert result.verdict is Verdict.FAILED
+    assert place in {(it.file, it.line) for it in result.findings}
+    assert (result.findings[0].file, result.findings[0].line) == place
+    assert not note or any(it.startswith(note) for it in result.notes)
 
 
 async def test_cleaning_up_twice_is_fine() -> None:

@@ -10,6 +10,7 @@ from bot.domain.config_parser import NO_FILE, Source, parse
 from bot.domain.plan import HealthCheck, NetworkAccess, Plan, Stage
 from bot.policy.detect import Detected, Found, Missing, detect
 from bot.policy.effective import effective
+from bot.policy.paths import matching
 from bot.policy.plan import AFTERWARDS, NO_BASE, make_plan
 
 EXPRESS = Detected(
@@ -406,6 +407,14 @@ def test_problems_and_what_was_not_found_are_notes() -> None:
         "a hint",
         "set that",
     )
+
+
+def test_reports_are_where_the_file_says_else_where_tools_leave_them() -> None:
+    named = plan_of("validation: {test_reports: [out/results.xml]}")
+    assert named.test_reports == ("out/results.xml",)
+    usual = plan_of("").test_reports
+    left = ["junit.xml", "a/b/junit-1.xml", "target/surefire-reports/TEST-it.xml", "out.tap"]
+    assert matching([*left, "pom.xml", "src/app.ts"], usual) == left
 
 
 def test_required_checks_are_handed_on() -> None:
