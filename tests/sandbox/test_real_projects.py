@@ -23,7 +23,7 @@ from tests.sandbox.verdicts import failed_at, lay_out, passed, report, stage_of
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
 
-RUNNING = frozenset({Stage.START, Stage.HEALTH, Stage.PORTS, Stage.STABILITY})
+RUNNING = frozenset({Stage.START, Stage.HEALTH, Stage.PORTS, Stage.WEB_EVALUATION, Stage.STABILITY})
 FLASKR = "python3 -m flask --app flaskr"
 MANAGE = "python3 manage.py"
 PREPARED = frozenset({Stage.RETRIEVE, Stage.INSTALL})
