@@ -7,11 +7,12 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from assembly.analysis import analysts
 from assembly.demonstration import demonstrated
+from assembly.hands import Bench
 from assembly.serving import examined, letters, serving
 from bot.adapters.clock import SystemClock
 from bot.adapters.git.remote import Authorization
@@ -152,18 +153,18 @@ def main() -> None:
     settings.home.mkdir(parents=True, exist_ok=True)
     renderer = TemplateRenderer(HERE / "templates")
 
-    def bench(authorization: Authorization) -> AbstractAsyncContextManager[Workbench]:
-        return workbench(settings, log_line, authorization)
+    def bench_of(settings: Settings) -> Bench:
+        return lambda authorization: workbench(settings, log_line, authorization)
 
     wiring = Wiring(
         workbench=lambda say: workbench(settings, say),
         renderer=renderer,
-        serve=lambda role: serving(settings, renderer, bench, role),
+        serve=lambda role: serving(settings, renderer, bench_of(settings), role),
         examined=lambda: examined(settings),
         letters=lambda: letters(settings, renderer),
         secret=settings.secret,
         maximum_timeout_minutes=settings.validation_timeout_minutes,
-        demo=lambda folder: demonstrated(settings, renderer, bench, folder),
+        demo=lambda folder: demonstrated(settings, renderer, bench_of, folder),
     )
     try:
         make_application(wiring)()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,8 @@ from bot.settings import Settings
 from demo.codegen.agent import ScriptedAgent, by_prompt
 from demo.codegen.checkout import Change
 from demo.codegen.server import ORGANIZATION, TOKEN, StandInCodegen
+from demo.gemini.scripts import sensible
+from demo.gemini.server import KEY, MODEL, StandInGemini
 from demo.github.conversations import add_comment
 from demo.github.server import StandInGitHub
 from demo.github.state import CheckRunState, CommentState, PullRequestState, RepositoryState
@@ -111,12 +113,13 @@ class Demonstration:
 
 @asynccontextmanager
 async def demonstrated(
-    settings: Settings, renderer: Renderer, bench: Bench, folder: Path
+    settings: Settings, renderer: Renderer, bench_of: Callable[[Settings], Bench], folder: Path
 ) -> AsyncIterator[Demonstration]:
     """The bot at work on a GitHub of one's own, with a database that is gone afterwards."""
     async with AsyncExitStack() as stack:
         github = await stack.enter_async_context(StandInGitHub())
         codegen = await stack.enter_async_context(StandInCodegen())
+        gemini = await stack.enter_async_context(StandInGemini(sensible))
         sample = await build_repository(folder)
         repository = github.add_repository(github.install("octo"), "shop", sample.path / ".git")
         account = github.state.user(AGENT, "Bot")
@@ -124,18 +127,20 @@ async def demonstrated(
         codegen.set_up(repository.id, repository.full_name)
         agent = ScriptedAgent(github, codegen, account, pause=AGENT_PAUSE_SECONDS)
         agent.choose = by_prompt(agent.opens(CHANGE))
-        settings = _settings(settings, github, codegen)
+        settings = _settings(settings, github, codegen, gemini)
         it = await stack.enter_async_context(house(settings, renderer))
         stack.push_async_callback(it.database.client.drop_database, settings.mongodb_database)
         url = await stack.enter_async_context(doors(it))
         github.hook_url = f"{url}/webhooks/github"
-        tasks = await stack.enter_async_context(hands(it, bench))
+        tasks = await stack.enter_async_context(hands(it, bench_of(settings)))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         await stack.enter_async_context(at_work(tasks))
         yield Demonstration(github, codegen, repository, sample, session)
 
 
-def _settings(settings: Settings, github: StandInGitHub, codegen: StandInCodegen) -> Settings:
+def _settings(
+    settings: Settings, github: StandInGitHub, codegen: StandInCodegen, gemini: StandInGemini
+) -> Settings:
     return replace(
         settings,
         github_app_id=github.state.app_id,
@@ -146,6 +151,9 @@ def _settings(settings: Settings, github: StandInGitHub, codegen: StandInCodegen
         codegen_org_id=ORGANIZATION,
         codegen_api_token=TOKEN,
         codegen_api_url=codegen.url,
+        gemini_api_key=KEY,
+        gemini_model=MODEL,
+        gemini_api_endpoint=gemini.url,
         mongodb_uri="",
         mongodb_database=f"codegenapp_demo_{uuid.uuid4().hex[:12]}",
         host="127.0.0.1",

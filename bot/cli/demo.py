@@ -51,7 +51,7 @@ def command(wiring: Wiring) -> object:
             Path, typer.Option(help="Where the reports are written, as Markdown and HTML.")
         ] = REPORTS,
     ) -> None:
-        """Play the whole loop with no account: GitHub and the agent's API are stand-ins.
+        """Play the whole loop with no account: GitHub, the agent's API and the model are stand-ins.
 
         Everything else is real. A goal in a comment becomes an agent run and a validated pull
         request; then a pull request fails to build, and one breaks only in the browser.
@@ -81,7 +81,7 @@ class Demo:
                 folder = Path(tempfile.mkdtemp(prefix="codegenapp-demo-"))
             else:
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            self.play.say("starting MongoDB, stand-ins for GitHub and the agent, and the bot")
+            self.play.say("starting MongoDB, stand-ins for GitHub, agent and model, and the bot")
             async with self.wiring.demo(folder) as on:
                 if self.keep:
                     self.play.say(f"the sample's git repository stays in {on.path}")
@@ -150,6 +150,7 @@ class Demo:
         if branch.expected_stage is not None:
             stage = branch.expected_stage.value.replace("_", " ")
             facts[f"its title names {stage}"] = f"{stage} failed" in (check.title or "")
+            facts["its report has what the model thinks"] = "**Cause:**" in (check.summary or "")
         if branch.expected_place:
             facts[f"its annotation stands at {branch.expected_place}"] = places == [
                 branch.expected_place
