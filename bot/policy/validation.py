@@ -34,6 +34,7 @@ CHECK_STAGES: Mapping[Check, tuple[Stage, ...]] = {
 }
 
 _PREPARATION = frozenset({Stage.RETRIEVE, Stage.INSTALL})
+_VERIFY_NOTHING = _PREPARATION | {Stage.ANALYSIS}
 _DID_NOT_RUN = frozenset({StageStatus.SKIPPED, StageStatus.NOT_REACHED})
 _FAILED = frozenset({StageStatus.FAILED, StageStatus.TIMED_OUT})
 
@@ -309,14 +310,17 @@ def _title(verdict: Verdict, reason: str, checks: Mapping[Check, CheckState]) ->
 
 
 def _not_verified(plan: Plan, stages: tuple[StageResult, ...]) -> tuple[str, ...]:
-    """The plan's own lines, then one for each stage beyond install that did not run."""
+    """The plan's own lines, then one for each stage beyond install that did not run.
+
+    What a model says verifies nothing, whether it was asked or not.
+    """
     told = [one_line(line).partition(": ") for line in plan.not_verified]
     names = {name.lower().replace("_", " ") for name, _, _ in told}
     reasons = {reason for _, _, reason in told}
     lines: dict[str, list[str]] = {}
     for result in stages:
         name = words(result.stage)
-        if result.stage in _PREPARATION or name in names or one_line(result.reason) in reasons:
+        if result.stage in _VERIFY_NOTHING or name in names or one_line(result.reason) in reasons:
             continue
         if result.status in _DID_NOT_RUN:
             lines.setdefault(_why_not(result), []).append(name)

@@ -231,7 +231,7 @@ def test_all_passed_names_what_ran_and_what_did_not_apply() -> None:
         "Passed: build, test, start, health, ports and stability. "
         "Not applicable: web_evaluation_pass, code_analysis_pass"
     )
-    assert decision.not_verified == ("web evaluation, code analysis, analysis: not there yet",)
+    assert decision.not_verified == ("web evaluation, code analysis: not there yet",)
 
 
 def test_every_stage_is_told_in_order() -> None:

@@ -206,18 +206,24 @@ async def test_a_flow_that_fails_is_told_by_its_step_with_a_picture(room: Room) 
     assert result.reason.startswith("the flow “buy” failed in step 2 of 3")
 
 
-async def test_an_accessibility_budget_is_a_gate_where_there_is_no_base(room: Room) -> None:
+@pytest.mark.parametrize(
+    ("budgets", "gates"),
+    [
+        (WebBudgets(absolute=True), True),
+        (WebBudgets(), False),  # nobody knows whose fault it is: there is no base
+        (WebBudgets(absolute=True, accessibility_serious=2), False),
+    ],
+    ids=["absolute", "of a base", "lenient"],
+)
+async def test_an_accessibility_budget(room: Room, budgets: WebBudgets, *, gates: bool) -> None:
     pages = {"/": page('<p style="color:#ddd;background:#fff">pale</p><input>')}
-    result, _ = await look(room, pages)
-    assert result.status is StageStatus.FAILED
-    assert result.reason.startswith("2 serious accessibility violations, the budget is 0")
-    base = seen(result)
-    lenient = WebPlan(
-        pages=("/",), explicit=True, follow=False, budgets=WebBudgets(accessibility_serious=2)
-    )
-    assert (await look(room, pages, lenient))[0].status is StageStatus.PASSED
-    known = WebPlan(pages=("/",), explicit=True, follow=False, base=base)
-    assert (await look(room, pages, known))[0].status is StageStatus.PASSED
+    plan = WebPlan(pages=("/",), explicit=True, follow=False, budgets=budgets)
+    result, _ = await look(room, pages, plan)
+    assert (result.status is StageStatus.FAILED) is gates, result.reason
+    if gates:
+        assert result.reason.startswith("2 serious accessibility violations, the budget is 0")
+        known = replace(plan, base=seen(result), budgets=WebBudgets())
+        assert (await look(room, pages, known))[0].status is StageStatus.PASSED
 
 
 async def test_what_has_no_web_page_is_skipped_with_its_reason(room: Room) -> None:
