@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.adapters.comparison_view import ShownComparison, shown_comparison
 from bot.adapters.duration import duration
 from bot.adapters.review_view import CLASSES, ShownAnalysis, shown_analysis
 from bot.domain.excerpts import ended_at, excerpts, telling
@@ -98,6 +99,7 @@ class WebSection:
     vitals: tuple[VitalsRow, ...]
     pictures: tuple[AttachmentReference, ...]
     left_out: tuple[str, ...]
+    comparison: ShownComparison | None
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,7 @@ def _web(result: ValidationResult) -> WebSection | None:
     stage = next((it for it in result.stages if it.evaluation is not None), None)
     if stage is None or stage.evaluation is None:
         return None
+    own = {it.name for it in stage.evaluation.pictures}
     rows = [(page.path, page.vitals) for page in stage.evaluation.pages if page.vitals]
     return WebSection(
         faults=tuple(map(one_line, stage.faults)),
@@ -204,8 +207,11 @@ def _web(result: ValidationResult) -> WebSection | None:
             )
             for path, it in rows
         ),
-        pictures=tuple(filter(_is_picture, result.attachments)),
+        pictures=tuple(it for it in result.attachments if _is_picture(it) and it.name in own),
         left_out=tuple(map(one_line, stage.evaluation.left_out)),
+        comparison=shown_comparison(stage.comparison, result.attachments)
+        if stage.comparison
+        else None,
     )
 
 

@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from probe_health import health
 from probe_network import closed, listeners, wait_for_listener
+from probe_pictures import compare, put
 from probe_web import warm, web
 
 PROTOCOL = 1
@@ -48,6 +49,8 @@ VERBS: dict[str, Verb] = {
     "health": health,
     "warm": warm,
     "web": web,
+    "put": put,
+    "compare": compare,
 }
 
 

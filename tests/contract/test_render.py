@@ -59,6 +59,11 @@ def test_html(snapshot: SnapshotAssertion) -> None:
     assert page == snapshot(extension_class=HtmlFile)
 
 
+def test_html_with_pictures_of_both(snapshot: SnapshotAssertion) -> None:
+    page = RENDERER.report_html(SAMPLES["browser"], log_url="id/log", artifacts_at="id/artifacts")
+    assert page == snapshot(extension_class=HtmlFile)
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_verdict_and_cause_come_first(name: str) -> None:
     sample = SAMPLES[name]

@@ -65,6 +65,7 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
         ),
         IndexModel([("ended", ASCENDING), ("check_concluded", ASCENDING)], name="unended"),
     ),
+    "evaluated_bases": (IndexModel("forget_at", expireAfterSeconds=0, name="retention"),),
     "events": (
         IndexModel([("subject", ASCENDING), ("at", DESCENDING)], name="subject"),
         IndexModel("forget_at", expireAfterSeconds=0, name="retention"),
