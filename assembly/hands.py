@@ -41,6 +41,7 @@ from bot.work.validation_job import ValidationJob
 from bot.work.worker import Worker
 from handlers import ROUTES
 from sandbox.engine import EngineGone
+from sandbox.probe import BROWSER_MB
 
 SANDBOX_PAUSE_SECONDS = 15.0
 
@@ -111,7 +112,7 @@ async def places_of(workbench: Workbench, most: int) -> int:
     except EngineGone:
         return 1
     by_cores = int(info.cpus / limits.cpus)
-    by_memory = info.memory_bytes // (limits.memory_mb * 1024**2)
+    by_memory = info.memory_bytes // ((limits.memory_mb + BROWSER_MB) * 1024**2)
     return max(1, min(most, by_cores, by_memory))
 
 

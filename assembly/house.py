@@ -121,7 +121,8 @@ async def house(
         keys = settings.secret_keys or (kept_secret_key(settings.home),)
         public_url = settings.public_url or f"http://{settings.host}:{settings.port}"
         jobs = MongoJobs(database, inbox, retention)
-        artifacts = GridFSArtifacts(database, retention)
+        most_bytes = int(settings.artifacts_max_gb * 1024**3)
+        artifacts = GridFSArtifacts(database, retention, most_bytes)
         evaluated = MongoEvaluatedBases(database, retention)
         yield House(
             settings=settings,

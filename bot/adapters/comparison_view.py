@@ -9,10 +9,10 @@ from bot.domain.log_text import one_line
 from bot.domain.validations import AttachmentReference
 from bot.domain.web import PictureChange, Size, VitalsChange, WebComparison
 
-NOTABLE_MS = 100.0
+NOTABLE_MS = 200.0
 NOTABLE_SHIFT = 0.01
 NOTABLE_BYTES = 10 * 1024
-"""What a page's vitals must change by to be worth a line."""
+"""What a page's vitals must change by to be worth a line: less is noise."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ def _pictures(changes: Sequence[PictureChange], kept: Mapping[str, str]) -> Iter
 
 
 def _look(change: PictureChange) -> str:
-    return f"`{_page(change)}` looks different: {_share(change)}"
+    where = " on a phone" if change.size is Size.PHONE else ""
+    return f"`{one_line(change.path)}`{where} looks different: {_share(change)}"
 
 
 def _page(change: PictureChange) -> str:
@@ -80,7 +81,7 @@ def _page(change: PictureChange) -> str:
 
 def _share(change: PictureChange) -> str:
     percent = change.share * 100
-    return f"{percent:.0f} % of its pixels" if percent >= 1 else "less than 1 % of its pixels"
+    return f"{percent:.{1 if percent < 10 else 0}f} % of its pixels"
 
 
 def _vitals(change: VitalsChange) -> str:
