@@ -22,6 +22,7 @@ from bot.domain.validations import (
     ValidationResult,
     Verdict,
 )
+from bot.domain.web import FlowOutcome, WebEvaluation
 
 # An emoji for GitHub; a mark that every font has for a page and a terminal; words.
 _VERDICTS: Mapping[Verdict, tuple[str, str, str]] = {
@@ -92,13 +93,17 @@ class VitalsRow:
 
 @dataclass(frozen=True)
 class WebSection:
-    """What was seen in the browser: what failed, what is advice, vitals, pictures."""
+    """What was seen in the browser: what failed, what is advice, vitals, pictures.
+
+    ``telling`` is the name of the picture that shows the failure, empty where nothing failed.
+    """
 
     faults: tuple[str, ...]
     advice: tuple[str, ...]
     vitals: tuple[VitalsRow, ...]
     pictures: tuple[AttachmentReference, ...]
     left_out: tuple[str, ...]
+    telling: str
     comparison: ShownComparison | None
 
 
@@ -209,10 +214,22 @@ def _web(result: ValidationResult) -> WebSection | None:
         ),
         pictures=tuple(it for it in result.attachments if _is_picture(it) and it.name in own),
         left_out=tuple(map(one_line, stage.evaluation.left_out)),
+        telling=_telling_picture(stage.evaluation) if stage.faults else "",
         comparison=shown_comparison(stage.comparison, result.attachments)
         if stage.comparison
         else None,
     )
+
+
+def _telling_picture(seen: WebEvaluation) -> str:
+    """That of a flow that failed, else of the first page with a fault, else of the first page."""
+    failed = (it for it in seen.flows if it.outcome is FlowOutcome.FAILED and it.pictures)
+    if (flow := next(failed, None)) is not None:
+        return flow.pictures[-1]
+    pages = [it for it in seen.pages if it.picture]
+    faulty = (it for it in pages if it.fault or it.exceptions or it.requests)
+    page = next(faulty, pages[0] if pages else None)
+    return page.picture or "" if page else ""
 
 
 def _is_picture(it: AttachmentReference) -> bool:
