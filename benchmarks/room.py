@@ -122,12 +122,15 @@ def plan_of(*commands: str, limits: Limits | None = None, secrets: Sequence[str]
 
 
 @asynccontextmanager
-async def room() -> AsyncIterator[Room]:
-    """The product in a home of its own; at the end the engine has nothing of it."""
+async def room(**more: str) -> AsyncIterator[Room]:
+    """The product in a home of its own; at the end the engine has nothing of it.
+
+    ``more`` are settings beside those of this process's environment.
+    """
     with tempfile.TemporaryDirectory(prefix="codegenapp-benchmark-") as folder:
         home = Path(folder) / "home"
         home.mkdir()
-        environ = {**os.environ, "CODEGENAPP_HOME": str(home)}  # noqa: TID251 - handed over
+        environ = {**os.environ, "CODEGENAPP_HOME": str(home), **more}  # noqa: TID251 - handed over
         settings = Settings.from_env(environ)
         ca_bundle = settings.ca_bundle.read_bytes() if settings.ca_bundle else b""
         engine = DockerEngine(settings.docker_host)
