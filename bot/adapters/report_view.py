@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.adapters.duration import duration
+from bot.adapters.exploration_view import ShownExploration, pictures_of, shown_exploration
 from bot.adapters.review_view import CLASSES, ShownAnalysis, shown_analysis
 from bot.domain.excerpts import ended_at, excerpts, telling
 from bot.domain.log_text import one_line
@@ -130,6 +131,7 @@ class ReportView:
     seconds: str
     analysis: ShownAnalysis | None
     web: WebSection | None
+    exploration: ShownExploration | None
     changed: tuple[ChangedSymbolRow, ...]
     test_reports: tuple[AttachmentReference, ...]
 
@@ -165,6 +167,7 @@ def view(result: ValidationResult, title: str) -> ReportView:
         seconds=duration(result.seconds),
         analysis=_analysis(result),
         web=_web(result),
+        exploration=shown_exploration(result.exploration, result.attachments),
         changed=result.changed_symbols,
         test_reports=tuple(it for it in result.attachments if not _is_picture(it)),
     )
@@ -189,6 +192,7 @@ def _web(result: ValidationResult) -> WebSection | None:
     if stage is None or stage.evaluation is None:
         return None
     rows = [(page.path, page.vitals) for page in stage.evaluation.pages if page.vitals]
+    own = pictures_of(result.exploration)
     return WebSection(
         faults=tuple(map(one_line, stage.faults)),
         advice=tuple(map(one_line, stage.advice)),
@@ -204,7 +208,7 @@ def _web(result: ValidationResult) -> WebSection | None:
             )
             for path, it in rows
         ),
-        pictures=tuple(filter(_is_picture, result.attachments)),
+        pictures=tuple(it for it in result.attachments if _is_picture(it) and it.name not in own),
         left_out=tuple(map(one_line, stage.evaluation.left_out)),
     )
 

@@ -30,6 +30,7 @@ from typing import Any
 # An isolated interpreter (-I) does not look beside the program by itself.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from probe_explore import explore_act, explore_close, explore_open
 from probe_health import health
 from probe_network import closed, listeners, wait_for_listener
 from probe_web import warm, web
@@ -48,6 +49,9 @@ VERBS: dict[str, Verb] = {
     "health": health,
     "warm": warm,
     "web": web,
+    "explore_open": explore_open,
+    "explore_act": explore_act,
+    "explore_close": explore_close,
 }
 
 
