@@ -10,11 +10,12 @@ from bot.adapters.gemini import (
     CALLS,
     DEFAULT_ENDPOINT,
     DEFAULT_MODEL,
+    EXPLORING_CALLS,
     Gemini,
     GeminiExplorer,
     GeminiReviewer,
 )
-from bot.adapters.pacing import SharedPace
+from bot.adapters.pacing import Pace, SharedPace
 from bot.adapters.render import TemplateRenderer
 from bot.ports.clock import Clock
 from bot.services.analysis import Analyst
@@ -38,17 +39,24 @@ async def advisers(
     if not settings.gemini_api_key:
         yield Advisers(Analyst(None, renderer, clock), Explorations(None, renderer, clock))
         return
-    pace = SharedPace(clock, windows=CALLS, said="Gemini's limit is reached")
+    said = "Gemini's limit is reached"
+    pace = SharedPace(clock, windows=CALLS, said=said)
+    explorers = SharedPace(clock, windows=EXPLORING_CALLS, said=said)
+
+    async def both(name: str) -> None:
+        await explorers(name)
+        await pace(name)
+
+    def gemini(paced: Pace) -> Gemini:
+        model = settings.gemini_model or DEFAULT_MODEL
+        endpoint = settings.gemini_api_endpoint or DEFAULT_ENDPOINT
+        return Gemini(paced, settings.gemini_api_key, model, endpoint)
+
     try:
-        gemini = Gemini(
-            pace,
-            settings.gemini_api_key,
-            settings.gemini_model or DEFAULT_MODEL,
-            settings.gemini_api_endpoint or DEFAULT_ENDPOINT,
-        )
         yield Advisers(
-            Analyst(GeminiReviewer(gemini), renderer, clock),
-            Explorations(GeminiExplorer(gemini), renderer, clock),
+            Analyst(GeminiReviewer(gemini(pace)), renderer, clock),
+            Explorations(GeminiExplorer(gemini(both)), renderer, clock),
         )
     finally:
+        await explorers.close()
         await pace.close()

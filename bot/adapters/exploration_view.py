@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bot.adapters.duration import duration
 from bot.domain.exploring import Exploration, ExploredStep
@@ -17,7 +18,10 @@ from bot.policy.exploring import outcome_words
 
 @dataclass(frozen=True)
 class ShownStep:
-    """A step in words; ``picture`` is the screenshot's, None where none was kept."""
+    """A step in words. ``url`` is empty where it is that of the step before.
+
+    ``picture`` is the screenshot's, None where none was kept.
+    """
 
     number: int
     did: str
@@ -58,7 +62,11 @@ def shown_exploration(
             (one_line(it.text), did[it.step]) for it in exploration.findings if it.step in did
         ),
         not_verified=tuple(map(one_line, exploration.not_verified)),
-        steps=tuple(_step(it, kept) for it in exploration.steps),
+        steps=tuple(
+            _step(it, kept, moved=before is None or it.url != before.url)
+            for before, it in pairwise((None, *exploration.steps))
+            if it is not None
+        ),
         dropped=tuple(map(one_line, exploration.dropped)),
         cost=_cost(exploration),
     )
@@ -70,13 +78,13 @@ def pictures_of(exploration: Exploration | None) -> frozenset[str]:
     return frozenset(it.picture for it in steps if it.picture)
 
 
-def _step(it: ExploredStep, kept: Mapping[str, AttachmentReference]) -> ShownStep:
+def _step(it: ExploredStep, kept: Mapping[str, AttachmentReference], *, moved: bool) -> ShownStep:
     return ShownStep(
         it.number,
         one_line(it.did),
         one_line(it.came),
         one_line(it.note),
-        one_line(it.url),
+        one_line(it.url) if moved else "",
         tuple(map(one_line, it.complaints)),
         kept.get(it.picture),
     )

@@ -33,6 +33,8 @@ DEFAULT_MODEL: Final = "gemini-flash-latest"
 DEFAULT_ENDPOINT: Final = "https://generativelanguage.googleapis.com"
 CALLS = (RateLimitItemPerMinute(9),)
 """The least that a key without payment may ask is 10 in a minute."""
+EXPLORING_CALLS = (RateLimitItemPerMinute(7),)
+"""An exploration asks many times: some are left for those who want a failure explained."""
 CALL_SECONDS = 45.0
 """Between two bytes, for the library knows no other limit; ``GRACE`` more for the whole answer."""
 GRACE_SECONDS = 5.0

@@ -123,6 +123,7 @@ class Demo:
                 and len(own[0].history) > 2,
                 "it links the pull request": f"[#{pull.number}](" in told.body,
                 **self._checked(on, pull.head_sha, check, "success"),
+                "an agent tried its task in the browser": _explored(check),
             },
         )
 
@@ -206,6 +207,15 @@ class Demo:
             "it was queued first": check.history[0].startswith("queued"),
             f"it concluded as {wanted}": check.conclusion == wanted,
         }
+
+
+def _explored(check: DemoCheck) -> bool:
+    """Whether the check run has what the exploring agent found, with the step that shows it."""
+    _, _, told = (check.text or "").partition("### What the exploring agent found")
+    return (
+        re.search(r"🔎 .*“Milk” is on the page.* \(step \d+: clicked button “Add”\)", told)
+        is not None
+    )
 
 
 def _status(on: DemoStage, number: int) -> DemoComment | None:

@@ -66,6 +66,16 @@ _KEYS = re.compile(
 )
 _PATH = re.compile(r"/(?![/\\])[^\s\\]*")
 _WITH_REF = frozenset({ActionKind.CLICK, ActionKind.FILL, ActionKind.SELECT})
+_ROLES: Final[Mapping[str, str]] = {
+    "textbox": "field",
+    "searchbox": "field",
+    "spinbutton": "field",
+    "combobox": "list",
+    "listbox": "list",
+    "generic": "element",
+    "img": "picture",
+}
+"""Words of people, for those that only programs use."""
 _SUPPOSED_DONE = {
     Outcome.ACHIEVED: "it says that the task can be done",
     Outcome.NOT_ACHIEVED: "it says that the task can't be done",
@@ -170,7 +180,8 @@ def words(action: Action, seen: Observation) -> str:
     element = seen.elements.get(action.ref)
     what = "an element that is not there"
     if element is not None:
-        what = f"{element.role} “{_quoted(element.name)}”" if element.name else element.role
+        role = _ROLES.get(element.role, element.role)
+        what = f"{role} “{_quoted(element.name)}”" if element.name else role
     text = _quoted(action.text)
     match action.kind:
         case ActionKind.CLICK:

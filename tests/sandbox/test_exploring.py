@@ -48,7 +48,7 @@ async def test_a_task_is_tried_and_what_was_seen_is_told(room: Room) -> None:
     assert (found.outcome, found.ended) == (Outcome.ACHIEVED, "")
     assert [step.did for step in found.steps] == [
         "opened the first page",
-        "wrote “Milk” into textbox “What”",
+        "wrote “Milk” into field “What”",
         "clicked button “Add”",
     ]
     assert [(remark.step, remark.text) for remark in found.findings] == [
