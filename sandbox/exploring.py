@@ -90,7 +90,5 @@ async def explored(
 ) -> None:
     """Have somebody explore the application; no fault of that is anybody's but theirs."""
     tab = ProbeTab(application, health, plan)
-    try:
-        await explore(tab)
-    finally:
-        await tab.close()
+    await explore(tab)
+    await tab.close()

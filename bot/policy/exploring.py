@@ -42,7 +42,6 @@ NO_KEY = "no Gemini key"
 NO_PAGE = "there is no web page"
 NOT_REACHED = "it comes after the other stages of the application, which did not all pass"
 BROKEN = "a fault of ours"
-TOO_SLOW = "Gemini did not answer in time"
 LIMITED = "Gemini's limit is reached"
 AWAY = "Gemini does not answer"
 _FAULTS: Final[Mapping[ReviewerFault, str]] = {

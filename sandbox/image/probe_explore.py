@@ -36,7 +36,7 @@ MOST_CHARACTERS = 24_000
 MOST_COMPLAINTS = 12
 LONGEST_COMPLAINT = 300
 LONGEST_SAID = 300
-MOST_DIALOGS = 3
+MOST_TOLD = 3
 BIGGEST_PICTURE = 512 * 1024
 SCROLL_PIXELS = 600
 REF = re.compile(r"(?:f\d{1,6})?e\d{1,6}")
@@ -61,7 +61,7 @@ class Session:
         self.steps = 0
         self._stack = AsyncExitStack()
         self._elsewhere = False
-        self._dialogs: list[str] = []
+        self._told_by_page: list[str] = []
         self._home = f"http://localhost:{port}/"
 
     async def open(self, path: str) -> dict[str, Any]:
@@ -69,6 +69,7 @@ class Session:
         self._watcher = Watcher(self._tab, self.port)
         await self._watcher.listen()
         self._tab.page.on("dialog", self._answered)
+        self._tab.page.on("popup", self._opened)
         await self._tab.page.route(lambda url: not self._own(url), self._stopped)
         return await self._told(self._goto("", path))
 
@@ -85,7 +86,7 @@ class Session:
         """Do something, let the page come to rest, and tell what is so far."""
         self.steps += 1
         self._elsewhere, said = False, ""
-        self._dialogs.clear()
+        self._told_by_page.clear()
         self._watcher.forget()
         try:
             await doing
@@ -104,7 +105,10 @@ class Session:
         if self._elsewhere:
             ok, said = False, ELSEWHERE
         self._home = self._tab.page.url
-        return {"ok": ok, "said": "; ".join([*filter(None, [said]), *self._dialogs])[:LONGEST_SAID]}
+        return {
+            "ok": ok,
+            "said": "; ".join([*filter(None, [said]), *self._told_by_page])[:LONGEST_SAID],
+        }
 
     async def _done(self, kind: str, ref: str, text: str) -> None:
         acts = {
@@ -196,11 +200,19 @@ class Session:
 
     async def _answered(self, dialog: Any) -> None:
         """Say yes to what the page asks: whoever clicked on it meant it."""
-        if len(self._dialogs) < MOST_DIALOGS and dialog.type != "beforeunload":
+        if dialog.type != "beforeunload":
             said = " ".join(str(dialog.message).split())[:120]
-            self._dialogs.append(f"a dialog said “{said}” and was accepted")
+            self._tell(f"a dialog said “{said}” and was accepted")
         with contextlib.suppress(Exception):
             await dialog.accept()
+
+    def _opened(self, popup: Any) -> None:
+        """Another window, which is closed at once, wherever it comes from."""
+        self._tell(f"another window opened, at {self._watcher.local(popup.url)}, and was closed")
+
+    def _tell(self, sentence: str) -> None:
+        if len(self._told_by_page) < MOST_TOLD:
+            self._told_by_page.append(sentence)
 
     # ── what is seen ─────────────────────────────────────────────────────────────────────────
 

@@ -180,6 +180,7 @@ async def test_a_tab_stays_at_home_and_tells_what_happens(room: Room) -> None:
     assert (seen["Ask"].title, seen["Ask"].ok) == ("sure", True)
     assert seen["Ask"].said == "a dialog said “Sure?” and was accepted"
     assert seen["Open"].url == "/"
+    assert seen["Open"].said == "another window opened, at /about, and was closed"
     assert seen["Break"].complaints == (
         "uncaught exception: ReferenceError: missing is not defined",
         "console error: oh",
