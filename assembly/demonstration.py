@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import aiohttp
 
 from assembly.doors import doors
 from assembly.hands import Bench, Tasks, hands
-from assembly.house import house
+from assembly.house import House, house
 from bot.cli.wiring import DemoBranch
 from bot.ports.renderer import Renderer
 from bot.settings import Settings
@@ -25,6 +26,7 @@ from demo.gemini.explorers import either, filling
 from demo.gemini.scripts import sensible
 from demo.gemini.server import KEY, MODEL, StandInGemini
 from demo.github.conversations import add_comment
+from demo.github.pushes import ZEROS, Push
 from demo.github.server import StandInGitHub
 from demo.github.state import CheckRunState, CommentState, PullRequestState, RepositoryState
 from demo.repository import SampleBranch, SampleRepository, build_repository
@@ -37,6 +39,8 @@ CHANGE = Change(
 )
 EXPLORER = filling((("What do you need", "Milk"), ("Price", "1.20")), "Add", "Milk")
 """Tries the task of the sample's configuration."""
+PATIENCE_SECONDS = 180.0
+LOOK_SECONDS = 0.1
 BROKEN = ("typo-in-total", "broken-in-browser")
 
 
@@ -49,6 +53,7 @@ class Demonstration:
     repository: RepositoryState
     sample: SampleRepository
     session: aiohttp.ClientSession
+    house: House
 
     @property
     def path(self) -> Path:
@@ -59,6 +64,32 @@ class Demonstration:
     def branches(self) -> tuple[SampleBranch, ...]:
         """The branches that people open pull requests of."""
         return tuple(it for it in self.sample.branches if it.name in BROKEN)
+
+    async def push(self) -> tuple[str, int]:
+        """Have alice push the default branch; gives its commit, and what the door answered."""
+        projects = self.house.projects
+        await self._until(lambda: projects.of_repository(self.repository.id))
+        sha = await self.repository.commit(self.repository.default_branch)
+        pushed = Push(f"refs/heads/{self.repository.default_branch}", ZEROS, sha)
+        await self.github.pushed(self.repository, pushed, self.github.state.user("alice"))
+        return sha, self.github.state.deliveries[-1].status_code
+
+    async def evaluated(self, sha: str) -> bool:
+        """Wait until it is known what a browser sees of a commit; False where that takes long."""
+
+        async def seen() -> object:
+            return (await self.house.bases.of(self.repository.id, sha)).evaluation
+
+        return await self._until(seen)
+
+    async def _until(self, look: Callable[[], Awaitable[object]]) -> bool:
+        """Wait until there is something to see; False where that takes long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not await look():
+                    await self.house.clock.sleep(LOOK_SECONDS)
+                return True
+        return False
 
     async def report_issue(self, title: str, body: str) -> int:
         """Have alice report an issue; gives its number."""
@@ -138,7 +169,7 @@ async def demonstrated(
         tasks = await stack.enter_async_context(hands(it, bench_of(settings)))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         await stack.enter_async_context(at_work(tasks))
-        yield Demonstration(github, codegen, repository, sample, session)
+        yield Demonstration(github, codegen, repository, sample, session, it)
 
 
 def _settings(

@@ -13,13 +13,14 @@ from bot.adapters.git.remote import Authorization
 from bot.adapters.mongo.agent_runs import MongoTurns
 from bot.cli.wiring import Workbench
 from bot.domain.plan import Limits
-from bot.domain.validation_records import ValidationRecord
+from bot.domain.repositories import Repository
 from bot.domain.webhooks import Own
 from bot.log import get_logger
 from bot.ports.clock import Clock
-from bot.ports.handlers import Configuration, Needs
+from bot.ports.handlers import Needs
 from bot.ports.sandbox import SandboxUnavailable
 from bot.services.agent_runs import AgentRunService
+from bot.services.base_evaluations import BASE_EVALUATION
 from bot.services.changes import Changes, unasked
 from bot.services.check_runs import CheckRuns
 from bot.services.configurations import Configurations
@@ -31,6 +32,7 @@ from bot.services.run_starter import RunStarter
 from bot.services.status_comments import StatusComments
 from bot.services.validation_requests import VALIDATION, ValidationRequests
 from bot.work.apply import Hands
+from bot.work.base_evaluation_job import BaseEvaluationJob
 from bot.work.dispatch import Dispatcher
 from bot.work.jobs import JobRunner, Work
 from bot.work.repair import Repair
@@ -39,6 +41,7 @@ from bot.work.validation_job import ValidationJob
 from bot.work.worker import Worker
 from handlers import ROUTES
 from sandbox.engine import EngineGone
+from sandbox.probe import BROWSER_MB
 
 SANDBOX_PAUSE_SECONDS = 15.0
 
@@ -80,6 +83,7 @@ def worker_of(it: House) -> tuple[Worker, CheckRuns]:
     hands = Hands(
         requests,
         checks,
+        it.bases,
         ProjectService(it.projects, it.audit, it.clock),
         Replies(it.github, it.validations, it.runs, it.renderer, it.links.to),
         runs,
@@ -108,7 +112,7 @@ async def places_of(workbench: Workbench, most: int) -> int:
     except EngineGone:
         return 1
     by_cores = int(info.cpus / limits.cpus)
-    by_memory = info.memory_bytes // (limits.memory_mb * 1024**2)
+    by_memory = info.memory_bytes // ((limits.memory_mb + BROWSER_MB) * 1024**2)
     return max(1, min(most, by_cores, by_memory))
 
 
@@ -135,11 +139,8 @@ async def hands(it: House, bench: Bench) -> AsyncIterator[Tasks]:
     worker, checks = worker_of(it)
     configurations = Configurations(it.github)
 
-    async def configuration(record: ValidationRecord) -> Configuration:
-        return await configurations.of(record.order.repository)
-
-    def clone_url(record: ValidationRecord) -> str:
-        return f"{it.settings.github_url}/{record.order.repository.full_name}.git"
+    def clone_url(repository: Repository) -> str:
+        return f"{it.settings.github_url}/{repository.full_name}.git"
 
     async with bench(let_in(it)) as workbench:
         job = ValidationJob(
@@ -149,8 +150,9 @@ async def hands(it: House, bench: Bench) -> AsyncIterator[Tasks]:
             chunks=it.chunks,
             artifacts=it.artifacts,
             renderer=it.renderer,
-            configuration=configuration,
+            configuration=configurations.of,
             change=Changes(it.github).of if it.settings.gemini_api_key else unasked,
+            bases=it.bases,
             clone_url=clone_url,
             details_url=it.links.to,
             maximum_timeout_minutes=it.settings.validation_timeout_minutes,
@@ -158,7 +160,19 @@ async def hands(it: House, bench: Bench) -> AsyncIterator[Tasks]:
         )
         kinds: Mapping[str, Work] = {VALIDATION: Work(job.do, job.lost)}
         places = await places_of(workbench, it.settings.max_concurrent_validations)
-        runner = JobRunner(it.jobs, kinds, owner(), places, it.clock)
+        base_job = BaseEvaluationJob(
+            pipeline=workbench.pipeline,
+            bases=it.bases,
+            jobs=it.jobs,
+            projects=it.projects,
+            configuration=configurations.of,
+            clone_url=clone_url,
+            audit=it.audit,
+            maximum_timeout_minutes=it.settings.validation_timeout_minutes,
+            clock=it.clock,
+        )
+        idle: Mapping[str, Work] = {BASE_EVALUATION: Work(base_job.do, base_job.lost)}
+        runner = JobRunner(it.jobs, kinds, owner(), places, it.clock, idle)
         repair = Repair(
             it.github,
             it.inbox,

@@ -19,6 +19,7 @@ from bot.adapters.github.app import GitHubApp
 from bot.adapters.github.tokens import AppCredentials
 from bot.adapters.mongo.agent_runs import MongoAgentRuns, MongoConversations
 from bot.adapters.mongo.artifacts import GridFSArtifacts
+from bot.adapters.mongo.bases import MongoEvaluatedBases
 from bot.adapters.mongo.database import Database, connect
 from bot.adapters.mongo.embedded import EmbeddedMongo
 from bot.adapters.mongo.inbox import MongoInbox
@@ -39,6 +40,7 @@ from bot.adapters.pacing import (
 from bot.domain.problems import UserProblem
 from bot.ports.clock import Clock
 from bot.ports.renderer import Renderer
+from bot.services.base_evaluations import BaseEvaluations
 from bot.services.links import ReportLinks
 from bot.settings import Settings
 
@@ -61,6 +63,7 @@ class House:
     audit: MongoAuditLog
     chunks: MongoLogChunks
     artifacts: GridFSArtifacts
+    bases: BaseEvaluations
     github: GitHubApp
     agent: CodegenAgent | None
     links: ReportLinks
@@ -117,19 +120,24 @@ async def house(
         inbox = MongoInbox(database, retention)
         keys = settings.secret_keys or (kept_secret_key(settings.home),)
         public_url = settings.public_url or f"http://{settings.host}:{settings.port}"
+        jobs = MongoJobs(database, inbox, retention)
+        most_bytes = int(settings.artifacts_max_gb * 1024**3)
+        artifacts = GridFSArtifacts(database, retention, most_bytes)
+        evaluated = MongoEvaluatedBases(database, retention)
         yield House(
             settings=settings,
             clock=clock,
             database=database,
             inbox=inbox,
-            jobs=MongoJobs(database, inbox, retention),
+            jobs=jobs,
             projects=MongoProjects(database),
             validations=MongoValidations(database),
             runs=MongoAgentRuns(database),
             conversations=MongoConversations(database),
             audit=MongoAuditLog(database, retention),
             chunks=MongoLogChunks(database),
-            artifacts=GridFSArtifacts(database, retention),
+            artifacts=artifacts,
+            bases=BaseEvaluations(evaluated, artifacts, jobs, clock),
             github=github,
             agent=agent,
             links=ReportLinks(public_url, keys, retention, clock),

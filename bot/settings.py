@@ -59,6 +59,7 @@ class Settings:
     host: str
     port: int
     retention_days: int
+    artifacts_max_gb: float
     docker_host: str | None
     sandbox_image: str
     snapshot_cache_gb: float
@@ -95,6 +96,7 @@ class Settings:
             host=reader.get("HOST", "127.0.0.1", str),
             port=reader.get("PORT", 8080, _port),
             retention_days=reader.get("RETENTION_DAYS", 90, _positive(int)),
+            artifacts_max_gb=reader.get("ARTIFACTS_MAX_GB", 20.0, _positive(float)),
             docker_host=reader.get("DOCKER_HOST", None, _docker_host),
             sandbox_image=reader.get("SANDBOX_IMAGE", "", str),
             snapshot_cache_gb=reader.get("SNAPSHOT_CACHE_GB", 20.0, _positive(float)),

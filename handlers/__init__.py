@@ -37,7 +37,7 @@ from handlers.installations import follow_repository, keep_projects
 from handlers.merge_groups import cancel_merge_group, validate_merge_group
 from handlers.ping import note_ping
 from handlers.pull_requests import validate_again, validate_pull_request
-from handlers.pushes import look_at_pull_requests_of_branch
+from handlers.pushes import evaluate_base, look_at_pull_requests_of_branch
 from handlers.results import conclude_validation
 
 ROUTES: Final[Routes] = {
@@ -55,7 +55,10 @@ ROUTES: Final[Routes] = {
     ),
     AgentRunSeen: (HandlerSpec("follow_run", follow_run),),
     StatusOutdated: (HandlerSpec("show_status", show_status),),
-    CommitsPushed: (HandlerSpec("look_at_branch", look_at_pull_requests_of_branch),),
+    CommitsPushed: (
+        HandlerSpec("look_at_branch", look_at_pull_requests_of_branch),
+        HandlerSpec("evaluate_base", evaluate_base),
+    ),
     CheckRerequested: (HandlerSpec("hear_rerequest", hear_rerequest),),
     CheckActionRequested: (HandlerSpec("hear_button", hear_button),),
     MergeGroupFormed: (HandlerSpec("validate_merge_group", validate_merge_group),),

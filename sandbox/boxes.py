@@ -202,13 +202,14 @@ def masked(emit: Emit, secrets: Mapping[str, str]) -> Emit:
     async def pass_on(event: StageEvent) -> None:
         match event:
             case StageFinished(result):
-                seen = result.evaluation
+                seen, changed = result.evaluation, result.comparison
                 masked_result = replace(
                     result,
                     reason=masker.mask(result.reason),
                     faults=tuple(map(masker.mask, result.faults)),
                     advice=tuple(map(masker.mask, result.advice)),
                     evaluation=None if seen is None else seen.masked(masker.mask),
+                    comparison=None if changed is None else changed.masked(masker.mask),
                 )
                 event = StageFinished(masked_result)
             case StageNote(stage, text):

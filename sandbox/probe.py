@@ -20,6 +20,9 @@ from sandbox.seccomp import profile
 PROBE_USER = "65003:65003"
 LONGEST_LINE = 256 * 1024
 COMMAND = ("/usr/bin/python3", "-I", "/opt/codegenapp/probe.py")
+PLAIN_MB = 1024
+BROWSER_MB = 2048
+"""Memory of the box, without and with a browser in it."""
 MEGABYTE = 1024 * 1024
 GRACE_SECONDS = 10.0
 
@@ -77,7 +80,7 @@ class Probe:
                 read_only=True,
                 tmpfs={"/tmp": 256 * MEGABYTE},  # noqa: S108 - the box's, not ours
                 shm_bytes=256 * MEGABYTE,
-                memory_bytes=(1024 if browser_cpus is None else 2048) * MEGABYTE,
+                memory_bytes=(PLAIN_MB if browser_cpus is None else BROWSER_MB) * MEGABYTE,
                 cpus=browser_cpus or 1.0,
                 seccomp=profile(browser=browser_cpus is not None),
             )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bot.domain.bounded_json import NotInShape
@@ -25,6 +26,7 @@ from bot.policy.web import judge, reason
 from sandbox.application import REQUEST_SECONDS, Application
 from sandbox.probe import ProbeFault
 from sandbox.probe_parts import Parts
+from sandbox.web_comparison import COMPARISON_SECONDS, compared
 
 STAGE = Stage.WEB_EVALUATION
 LEFT_FOR_STABILITY = 20.0
@@ -63,7 +65,15 @@ async def evaluate(application: Application, health: HealthCheck, plan: WebPlan)
     for file in parts.files.values():
         attachment = StageAttachment(STAGE, file.name, file.media_type, file.content)
         await application.runner.emit(attachment)
-    return _judged(application, started, seen, plan)
+    comparison = await compared(
+        application.probe,
+        application.runner.emit,
+        plan.base,
+        seen,
+        parts.files,
+        min(COMPARISON_SECONDS, application.runner.remaining() - LEFT_FOR_STABILITY),
+    )
+    return replace(_judged(application, started, seen, plan), comparison=comparison)
 
 
 def read_evaluation(parts: Parts, end: Mapping[str, Any]) -> WebEvaluation:

@@ -72,12 +72,6 @@ def shown_exploration(
     )
 
 
-def pictures_of(exploration: Exploration | None) -> frozenset[str]:
-    """The names of the pictures that belong to its steps."""
-    steps = exploration.steps if exploration else ()
-    return frozenset(it.picture for it in steps if it.picture)
-
-
 def _step(it: ExploredStep, kept: Mapping[str, AttachmentReference], *, moved: bool) -> ShownStep:
     return ShownStep(
         it.number,

@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from bot.adapters import markdown
 from bot.adapters.exploration_view import shown_exploration
+from bot.adapters.picture_links import whole_report
 from bot.adapters.report_view import view
 from bot.adapters.review_view import shown_analysis
 from bot.adapters.run_view import shown_run, shown_status
@@ -72,8 +73,9 @@ class TemplateRenderer:
         return self._check("checks/detail.md.j2", result, url)
 
     def _check(self, name: str, result: ValidationResult, url: str) -> str:
-        text = _tidy(self._markdown.get_template(name).render(report=view(result, "")))
-        link = f"\n[The whole report and log]({url})\n"
+        report = view(result, "")
+        text = _tidy(self._markdown.get_template(name).render(report=report))
+        link = whole_report(url, report.web)
         if len((text + link).encode()) <= MAXIMUM_TEXT_BYTES:
             return text + link if name.startswith("checks/summary") else text
         return markdown.within_bytes(text, MAXIMUM_TEXT_BYTES - len(link.encode())) + link

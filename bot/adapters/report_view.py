@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.adapters.comparison_view import ShownComparison, shown_comparison
 from bot.adapters.duration import duration
-from bot.adapters.exploration_view import ShownExploration, pictures_of, shown_exploration
+from bot.adapters.exploration_view import ShownExploration, shown_exploration
 from bot.adapters.review_view import CLASSES, ShownAnalysis, shown_analysis
 from bot.domain.excerpts import ended_at, excerpts, telling
 from bot.domain.log_text import one_line
@@ -22,6 +23,7 @@ from bot.domain.validations import (
     ValidationResult,
     Verdict,
 )
+from bot.domain.web import FlowOutcome, WebEvaluation
 
 # An emoji for GitHub; a mark that every font has for a page and a terminal; words.
 _VERDICTS: Mapping[Verdict, tuple[str, str, str]] = {
@@ -92,13 +94,18 @@ class VitalsRow:
 
 @dataclass(frozen=True)
 class WebSection:
-    """What was seen in the browser: what failed, what is advice, vitals, pictures."""
+    """What was seen in the browser: what failed, what is advice, vitals, pictures.
+
+    ``telling`` is the name of the picture that shows the failure, empty where nothing failed.
+    """
 
     faults: tuple[str, ...]
     advice: tuple[str, ...]
     vitals: tuple[VitalsRow, ...]
     pictures: tuple[AttachmentReference, ...]
     left_out: tuple[str, ...]
+    telling: str
+    comparison: ShownComparison | None
 
 
 @dataclass(frozen=True)
@@ -191,8 +198,8 @@ def _web(result: ValidationResult) -> WebSection | None:
     stage = next((it for it in result.stages if it.evaluation is not None), None)
     if stage is None or stage.evaluation is None:
         return None
+    own = {it.name for it in stage.evaluation.pictures}
     rows = [(page.path, page.vitals) for page in stage.evaluation.pages if page.vitals]
-    own = pictures_of(result.exploration)
     return WebSection(
         faults=tuple(map(one_line, stage.faults)),
         advice=tuple(map(one_line, stage.advice)),
@@ -208,9 +215,24 @@ def _web(result: ValidationResult) -> WebSection | None:
             )
             for path, it in rows
         ),
-        pictures=tuple(it for it in result.attachments if _is_picture(it) and it.name not in own),
+        pictures=tuple(it for it in result.attachments if _is_picture(it) and it.name in own),
         left_out=tuple(map(one_line, stage.evaluation.left_out)),
+        telling=_telling_picture(stage.evaluation) if stage.faults else "",
+        comparison=shown_comparison(stage.comparison, result.attachments)
+        if stage.comparison
+        else None,
     )
+
+
+def _telling_picture(seen: WebEvaluation) -> str:
+    """That of a flow that failed, else of the first page with a fault, else of the first page."""
+    failed = (it for it in seen.flows if it.outcome is FlowOutcome.FAILED and it.pictures)
+    if (flow := next(failed, None)) is not None:
+        return flow.pictures[-1]
+    pages = [it for it in seen.pages if it.picture]
+    faulty = (it for it in pages if it.fault or it.exceptions or it.requests)
+    page = next(faulty, pages[0] if pages else None)
+    return page.picture or "" if page else ""
 
 
 def _is_picture(it: AttachmentReference) -> bool:

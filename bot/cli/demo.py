@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import re
 import signal
@@ -86,11 +87,23 @@ class Demo:
                 if self.keep:
                     self.play.say(f"the sample's git repository stays in {on.path}")
                 self.reports.mkdir(parents=True, exist_ok=True)
+                await self._base(on)
                 await self._goal(on)
                 for branch in on.branches:
                     await self._broken(on, branch)
         self.play.end(f"Comments, check runs and their pages are in {self.reports}/.")
         return 1 if self.play.wrong else 0
+
+    # ── what all comes on top of ─────────────────────────────────────────────────────────────
+
+    async def _base(self, on: DemoStage) -> None:
+        self.play.heading("The branch that everything comes on top of")
+        sha, status = await on.push()
+        self.play.say(f"alice pushes main ({sha[:12]}); the door answers {status}")
+        known = await on.evaluated(sha)
+        self.play.say("nothing else waits, so a browser looks at it")
+        facts = {"the door answered 202": status == 202, "what a browser sees of it is kept": known}
+        self.play.facts("base", facts)
 
     # ── a goal ───────────────────────────────────────────────────────────────────────────────
 
@@ -122,6 +135,8 @@ class Demo:
                 "the issue has one status comment, edited in place": len(own) == 1
                 and len(own[0].history) > 2,
                 "it links the pull request": f"[#{pull.number}](" in told.body,
+                "its report says what changed against the base": "looks different"
+                in (check.text or ""),
                 **self._checked(on, pull.head_sha, check, "success"),
                 "an agent tried its task in the browser": _explored(check),
             },
@@ -157,8 +172,9 @@ class Demo:
                 branch.expected_place
             ]
         if branch.expected_stage is Stage.WEB_EVALUATION:
-            picture = self.reports / f"{branch.name}.png"
-            facts["its page shows a screenshot"] = picture.exists()
+            facts["it was held against the base"] = "🆕 uncaught exception" in (check.text or "")
+            page = (self.reports / f"{branch.name}.html").read_text()
+            facts["its page shows a screenshot"] = '<img src="data:image/' in page
         self.play.facts(branch.name, facts)
 
     # ── what both have ───────────────────────────────────────────────────────────────────────
@@ -186,11 +202,8 @@ class Demo:
         """Show a check run as a person would read it, and write it to the folder."""
         summary, text = check.summary or "", check.text or ""
         (self.reports / f"{name}.md").write_text(f"{summary}\n{text}")
-        page = await on.page(check.details_url)
+        page = await _with_pictures(on, check.details_url)
         (self.reports / f"{name}.html").write_text(page)
-        if (shown := _PICTURE.search(page)) is not None:
-            picture = await on.picture(urljoin(check.details_url, shown[1]))
-            (self.reports / f"{name}.png").write_bytes(picture)
         self.play.markdown(summary)
         for it in check.annotations:
             self.play.annotation(f"{it['path']}:{it['start_line']}", it["message"])
@@ -207,6 +220,15 @@ class Demo:
             "it was queued first": check.history[0].startswith("queued"),
             f"it concluded as {wanted}": check.conclusion == wanted,
         }
+
+
+async def _with_pictures(on: DemoStage, url: str) -> str:
+    """A page of the bot with its pictures inside, so that it can be looked at afterwards."""
+    page = await on.page(url)
+    for place in dict.fromkeys(_PICTURE.findall(page)):
+        content = base64.b64encode(await on.picture(urljoin(url, place))).decode("ascii")
+        page = page.replace(f'"{place}"', f'"data:image/png;base64,{content}"')
+    return page.replace("img-src 'self'", "img-src data:")
 
 
 def _explored(check: DemoCheck) -> bool:

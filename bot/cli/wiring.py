@@ -110,6 +110,12 @@ class DemoStage(Protocol):
     @property
     def branches(self) -> tuple[DemoBranch, ...]: ...
 
+    async def push(self) -> tuple[str, int]:
+        """Have alice push the default branch; gives its commit, and the door's HTTP status."""
+
+    async def evaluated(self, sha: str) -> bool:
+        """Wait until it is known what a browser sees of a commit; False where that takes long."""
+
     async def report_issue(self, title: str, body: str) -> int:
         """Have alice report an issue; gives its number."""
 

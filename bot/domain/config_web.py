@@ -74,7 +74,10 @@ class Flow(Section):
 
 
 class WebBudgets(Section):
-    """Limits of the web evaluation; a gate only where worse than the base, unless absolute."""
+    """Limits of the web evaluation; a gate only where worse than the base, unless absolute.
+
+    Where no base is known, those that the file itself sets are absolute.
+    """
 
     lcp_ms: Annotated[int, Field(ge=1, le=600_000), Decimal] = Field(
         default=4000, description="Largest contentful paint, in milliseconds."

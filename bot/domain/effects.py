@@ -114,6 +114,19 @@ class PublishCheck:
 
 
 @dataclass(frozen=True)
+class EvaluateBase:
+    """Have a commit looked at in a browser, some time, for changes to be held against.
+
+    ``pushed`` where its branch has just moved to it: then it is idle once the branch moves on.
+    """
+
+    repository: Repository
+    sha: str
+    pushed: bool = False
+    kind: Literal["evaluate_base"] = "evaluate_base"
+
+
+@dataclass(frozen=True)
 class KeepProject:
     """Have an active project for a repository, under its present name."""
 
@@ -279,6 +292,7 @@ Effect = (
     | LeavePullRequest
     | ConcludeValidation
     | PublishCheck
+    | EvaluateBase
     | KeepProject
     | RetireProject
     | LeaveEvent

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from bot.domain.web import WebEvaluation, WebPlan
+from bot.domain.web import WebComparison, WebEvaluation, WebPlan
 
 
 class Stage(StrEnum):
@@ -202,8 +202,9 @@ class Log:
 class StageResult:
     """What one stage found. ``reason`` is a sentence for the author, empty where it passed.
 
-    ``evaluation`` is what a browser saw, in the web evaluation's result only. ``faults`` are all
-    sentences of what failed the stage, where there may be several; ``advice`` is what did not.
+    ``evaluation`` is what a browser saw, in the web evaluation's result only, and ``comparison``
+    what of it changed since the base, None where there is no base. ``faults`` are all sentences of
+    what failed the stage, where there may be several; ``advice`` is what did not.
     """
 
     stage: Stage
@@ -215,6 +216,7 @@ class StageResult:
     seconds: float = 0.0
     log: Log = Log()
     evaluation: WebEvaluation | None = None
+    comparison: WebComparison | None = None
     faults: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
 

@@ -277,6 +277,9 @@ class ValidationResult:
             "web_evaluation": next(
                 (it.evaluation.to_json() for it in self.stages if it.evaluation), None
             ),
+            "web_comparison": next(
+                (it.comparison.to_json() for it in self.stages if it.comparison), None
+            ),
             "checks": {check.value: state.value for check, state in self.checks.items()},
             "findings": [
                 {

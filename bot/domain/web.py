@@ -7,16 +7,13 @@ Places of the application's own origin are path and query; lines and columns cou
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
 from bot.domain.bounded_json import mapped, plain, read
 from bot.domain.config_web import Flow, WebBudgets
-
-Thing = tuple[str, tuple[object, ...]]
-"""A kind of thing, and the words that tell it from others of its kind."""
 
 
 class Size(StrEnum):
@@ -216,18 +213,6 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Comparable:
-    """What two evaluations can be held against each other by, each thing as a stable text.
-
-    ``things`` are by kind (``console``, ``exceptions``, …), without what is flaky; ``vitals`` are
-    by path.
-    """
-
-    things: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    vitals: Mapping[str, Vitals] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class WebEvaluation:
     """All that was seen. ``left_out`` says what a bound kept from being looked at."""
 
@@ -254,36 +239,91 @@ class WebEvaluation:
         """The same with every text masked."""
         return mapped(self, mask)
 
-    def comparable(self) -> Comparable:
-        """What can be compared, without what is flaky."""
-        things: dict[str, set[str]] = {}
-        for kind, words in (*self._of_pages(), *self._of_the_rest()):
-            things.setdefault(kind, set()).add(" ".join(steady(str(it)) for it in words))
-        return Comparable(
-            {kind: frozenset(found) for kind, found in things.items()},
-            {page.path: page.vitals for page in self.pages if page.vitals},
-        )
 
-    def _of_pages(self) -> Iterator[Thing]:
-        for page in self.pages:
-            if page.fault and not page.fault.flaky:
-                yield "faults", (page.path, page.size, page.fault.kind)
-            errors = (error for error in page.console if not error.flaky)
-            yield from (("console", (page.path, error.text)) for error in errors)
-            thrown = (it for it in page.exceptions if not it.flaky)
-            yield from (("exceptions", (page.path, it.text)) for it in thrown)
-            requests = (it for it in page.requests if not it.flaky)
-            yield from (("requests", (it.method, it.url, it.status)) for it in requests)
-            yield from (("violations", (page.path, it.rule)) for it in page.violations or ())
+@dataclass(frozen=True)
+class BasePicture:
+    """A screenshot of the base commit, with its bytes."""
 
-    def _of_the_rest(self) -> Iterator[Thing]:
-        yield from (("links", (link.page, link.url)) for link in self.links)
-        for flow in self.flows:
-            if flow.outcome is FlowOutcome.FAILED and not flow.flaky:
-                yield "flows", (flow.name,)
-        for it in self.components:
-            if it.outcome is ComponentOutcome.BROKE and not it.flaky:
-                yield "components", (it.page, it.kind, it.label)
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class WebBase:
+    """What is known of the base commit: what was seen of it, or the ``reason`` why nothing was.
+
+    ``reason`` goes on after "the base commit". ``pictures`` are by their names in ``evaluation``.
+    """
+
+    sha: str
+    evaluation: WebEvaluation | None = None
+    reason: str = ""
+    pictures: Mapping[str, BasePicture] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that only one of two evaluations has; ``kind`` is a word for it, in the singular.
+
+    ``text`` says which one, without a full stop.
+    """
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class VitalsChange:
+    """How a page's vitals differ from the base's; head minus base, None where one is unknown."""
+
+    path: str
+    lcp_ms: float | None = None
+    cls: float | None = None
+    ttfb_ms: float | None = None
+    transfer_bytes: float | None = None
+
+
+@dataclass(frozen=True)
+class PictureChange:
+    """A page that looks different: ``share`` is that of its pixels, from 0 to 1.
+
+    ``before``, ``after`` and ``changed`` are names of pictures: the base's, the head's, and one
+    that marks what differs.
+    """
+
+    path: str
+    size: Size
+    share: float
+    before: str
+    after: str
+    changed: str
+
+
+@dataclass(frozen=True)
+class WebComparison:
+    """Head against base; ``reason`` says why they were not compared, empty where they were.
+
+    ``alike`` counts the pictures that show no difference; ``left_out`` says what a bound kept from
+    being compared.
+    """
+
+    sha: str
+    reason: str = ""
+    new: tuple[Difference, ...] = ()
+    gone: tuple[Difference, ...] = ()
+    vitals: tuple[VitalsChange, ...] = ()
+    pictures: tuple[PictureChange, ...] = ()
+    alike: int = 0
+    left_out: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        told: dict[str, Any] = plain(self)
+        return told
+
+    def masked(self, mask: Callable[[str], str]) -> Self:
+        """The same with every text masked."""
+        return mapped(self, mask)
 
 
 @dataclass(frozen=True)
@@ -291,7 +331,7 @@ class WebPlan:
     """What is to be looked at. ``explicit`` where somebody has said that there is a web page.
 
     Without that the pages that the first one links to are looked at as well, and a first page that
-    is none means that there is nothing to look at. ``base`` is what was seen of the base commit.
+    is none means that there is nothing to look at. ``base`` is None where nothing is compared.
     ``task`` is what an exploring agent is to try afterwards, empty for nothing.
     """
 
@@ -300,7 +340,7 @@ class WebPlan:
     follow: bool = True
     flows: tuple[Flow, ...] = ()
     budgets: WebBudgets = field(default_factory=WebBudgets)
-    base: WebEvaluation | None = None
+    base: WebBase | None = None
     seconds: float = 240.0
     page_seconds: float = 20.0
     task: str = ""

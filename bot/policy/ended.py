@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.effects import ConcludeValidation, Decision, PublishCheck, StartValidation
+from bot.domain.effects import (
+    ConcludeValidation,
+    Decision,
+    Effect,
+    EvaluateBase,
+    PublishCheck,
+    StartValidation,
+)
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import Verdict
 from bot.policy.backoff import delay
@@ -43,5 +50,11 @@ def decide(facts: EndedFacts) -> Decision:
         not_before = facts.now + timedelta(seconds=seconds)
         start = StartValidation(record.id, job_id(record.id, tries), not_before)
         return Decision(f"try again: {result.get('reason')}", (start, PublishCheck(record.id)))
-    conclude = ConcludeValidation(record.id, facts.job_id)
-    return Decision(f"conclude: {result.get('verdict')}", (conclude, PublishCheck(record.id)))
+    effects: tuple[Effect, ...] = (
+        ConcludeValidation(record.id, facts.job_id),
+        PublishCheck(record.id),
+    )
+    if result.get("missed_base") and record.order.base_sha:
+        # The next validation that is held against it finds it.
+        effects += (EvaluateBase(record.order.repository, record.order.base_sha),)
+    return Decision(f"conclude: {result.get('verdict')}", effects)

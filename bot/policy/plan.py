@@ -94,6 +94,13 @@ def make_plan(
     return replace(plan, not_verified=_not_verified(plan, draft))
 
 
+def for_the_browser(plan: Plan) -> Plan:
+    """No more of a plan than the web evaluation needs; nothing where there is none."""
+    stopped = _stopped(plan, Stage.WEB_EVALUATION if plan.web else Stage.RETRIEVE)
+    steps = tuple(step for step in stopped.steps if step.stage is not Stage.TEST)
+    return replace(stopped, steps=steps)
+
+
 def _services(config: RepoConfig) -> tuple[Service, ...]:
     return tuple(
         Service(it.name, it.image, dict(it.environment_variables), it.ready_command)

@@ -1,16 +1,16 @@
-"""What a web evaluation comes to: what gates, what is advice, where the fault lies, what changed.
+"""What a web evaluation comes to: what gates, and what is advice.
 
 Gates: a page that does not load, is blank or an error page; an exception that nobody caught; a
 request of the application's own that answers 5xx, or an asset that is missing; a failed flow; a
-budget that is passed and worse than the base (whatever the base is, where there is none yet or
-``budgets.absolute``). All else is advice, and so is what did not happen again, and what scripts or
-stylesheets of other hosts may have caused, since those can't be loaded in the box.
+budget that is passed and worse than the base; where there is no base, one that the project has set
+itself; with ``budgets.absolute`` any. All else is advice, and so is what did not happen again, and
+what scripts or stylesheets of other hosts may have caused: those can't be loaded in the box.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from bot.domain.log_text import one_line
 from bot.domain.web import (
@@ -23,6 +23,7 @@ from bot.domain.web import (
     PageSeen,
     Size,
     Thrown,
+    Vitals,
     WebEvaluation,
     WebPlan,
     steady,
@@ -64,26 +65,6 @@ class WebJudgement:
         return not self.gates
 
 
-@dataclass(frozen=True)
-class VitalsChange:
-    """How a page's vitals differ from the base's; head minus base, None where one is unknown."""
-
-    path: str
-    lcp_ms: float | None
-    cls: float | None
-    ttfb_ms: float | None
-    transfer_bytes: float | None
-
-
-@dataclass(frozen=True)
-class WebChanges:
-    """What head has and base has not, and the other way round, by kind; see ``Comparable``."""
-
-    new: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    gone: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    vitals: tuple[VitalsChange, ...] = ()
-
-
 def judge(seen: WebEvaluation, plan: WebPlan) -> WebJudgement:
     """Judge an evaluation by the rules above."""
     gates, advice = _Sentences(), _Sentences()
@@ -100,7 +81,7 @@ def judge(seen: WebEvaluation, plan: WebPlan) -> WebJudgement:
             name = f" “{_quoted(it.label)}”" if it.label else ""
             what = f"{it.kind}{name} ({_code(it.selector)}){how}: {_quoted(it.reason)}"
             advice.add(f"{it.page}: {what}")
-    _judge_budgets(seen, plan, gates, advice)
+    _Budgets(plan, gates, advice).judge(seen)
     return WebJudgement(gates.all, advice.all)
 
 
@@ -118,30 +99,6 @@ def reason(seen: WebEvaluation, judgement: WebJudgement) -> str:
     looked = f"{', '.join(parts)} looked at"
     advice = len(judgement.advice)
     return f"{looked}; {_count(advice, 'remark')}" if advice else looked
-
-
-def diff(base: WebEvaluation, head: WebEvaluation) -> WebChanges:
-    """What changed from base to head."""
-    before, after = base.comparable(), head.comparable()
-    kinds = [*dict.fromkeys((*after.things, *before.things))]
-    nothing: frozenset[str] = frozenset()
-    new = {it: after.things.get(it, nothing) - before.things.get(it, nothing) for it in kinds}
-    gone = {it: before.things.get(it, nothing) - after.things.get(it, nothing) for it in kinds}
-    return WebChanges(
-        {kind: tuple(sorted(things)) for kind, things in new.items() if things},
-        {kind: tuple(sorted(things)) for kind, things in gone.items() if things},
-        tuple(
-            VitalsChange(
-                path,
-                _minus(now.lcp_ms, then.lcp_ms),
-                _minus(now.cls, then.cls),
-                _minus(now.ttfb_ms, then.ttfb_ms),
-                _minus(now.transfer_bytes, then.transfer_bytes),
-            )
-            for path, now in after.vitals.items()
-            if (then := before.vitals.get(path))
-        ),
-    )
 
 
 # ── pages and flows ──────────────────────────────────────────────────────────────────────────
@@ -243,49 +200,65 @@ def _request(request: FailedRequest) -> str:
 # ── budgets ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _judge_budgets(
-    seen: WebEvaluation, plan: WebPlan, gates: _Sentences, advice: _Sentences
-) -> None:
-    budgets, base = plan.budgets, None if plan.budgets.absolute else plan.base
-    # Without a base nobody knows whose it is: only a budget that is meant absolutely gates then.
-    unknown = gates if budgets.absolute else advice
-    counts = (
-        ("console error", _console_errors, budgets.console_errors),
-        ("failed request", _other_requests, budgets.failed_requests),
-        ("serious accessibility violation", _serious, budgets.accessibility_serious),
-    )
-    for name, things, budget in counts:
-        now = things(seen)
+class _Budgets:
+    """Puts what passes a budget where it belongs, held against the base where there is one."""
+
+    def __init__(self, plan: WebPlan, gates: _Sentences, advice: _Sentences) -> None:
+        self._budgets = plan.budgets
+        self._gates = gates
+        self._advice = advice
+        self._base = plan.base.evaluation if plan.base and not plan.budgets.absolute else None
+        pages = self._base.pages if self._base else ()
+        self._vitals = {page.path: page.vitals for page in pages if page.vitals}
+
+    def judge(self, seen: WebEvaluation) -> None:
+        """Judge counts over all pages, and the vitals of each."""
+        self._count("console_errors", "console error", _console_errors, seen)
+        self._count("failed_requests", "failed request", _other_requests, seen)
+        name = "serious accessibility violation"
+        self._count("accessibility_serious", name, _serious, seen)
+        for page in seen.pages:
+            if page.vitals is not None:
+                self._measured(page.path, page.vitals)
+
+    def _unknown(self, budget: str) -> _Sentences:
+        """Where there is no base nobody knows whose it is: what the project itself set gates."""
+        own = self._budgets.absolute or budget in self._budgets.model_fields_set
+        return self._gates if own else self._advice
+
+    def _count(
+        self, key: str, name: str, things: Callable[[WebEvaluation], list[str]], seen: WebEvaluation
+    ) -> None:
+        now, budget = things(seen), getattr(self._budgets, key)
         if len(now) <= budget:
-            continue
+            return
         said = f"{_count(len(now), name)}, the budget is {budget}: {now[0]}"
-        if base is None:
-            unknown.add(said)
-        elif len(now) > (then := len(things(base))):
-            gates.add(f"{said} (the base has {then})")
+        if self._base is None:
+            self._unknown(key).add(said)
+        elif len(now) > (then := len(things(self._base))):
+            self._gates.add(f"{said} (the base has {then})")
         else:
-            advice.add(f"{said} (the base has {then} as well)")
-    before = base.comparable().vitals if base else {}
-    for page in seen.pages:
-        if page.vitals is None:
-            continue
-        then_vitals = before.get(page.path)
-        lcp, cls = page.vitals.lcp_ms, page.vitals.cls
-        if lcp is not None and lcp > budgets.lcp_ms:
-            then_lcp = then_vitals.lcp_ms if then_vitals else None
-            worse = then_lcp is not None and lcp > max(
-                then_lcp * LCP_NOISE_SHARE, then_lcp + LCP_NOISE_MS
-            )
-            said = f"its largest content is painted after {lcp:.0f} ms"
-            (unknown if then_lcp is None else gates if worse else advice).add(
-                f"{_code(page.path)}: {said}, the budget is {budgets.lcp_ms} ms"
-            )
-        if cls is not None and cls > budgets.cls:
-            then_cls = then_vitals.cls if then_vitals else None
-            worse = then_cls is not None and cls > then_cls + CLS_NOISE
-            (unknown if then_cls is None else gates if worse else advice).add(
-                f"{_code(page.path)}: its layout shifts by {cls:.2f}, the budget is {budgets.cls:g}"
-            )
+            self._advice.add(f"{said} (the base has {then} as well)")
+
+    def _measured(self, path: str, now: Vitals) -> None:
+        then = self._vitals.get(path) or Vitals()
+        if now.lcp_ms is not None and now.lcp_ms > (budget := self._budgets.lcp_ms):
+            said = f"its largest content is painted after {now.lcp_ms:.0f} ms"
+            said = f"{_code(path)}: {said}, the budget is {budget} ms"
+            if then.lcp_ms is None:
+                self._unknown("lcp_ms").add(said)
+            else:
+                allowed = max(then.lcp_ms * LCP_NOISE_SHARE, then.lcp_ms + LCP_NOISE_MS)
+                said += f" (the base takes {then.lcp_ms:.0f} ms)"
+                (self._gates if now.lcp_ms > allowed else self._advice).add(said)
+        if now.cls is not None and now.cls > self._budgets.cls:
+            said = f"{_code(path)}: its layout shifts by {now.cls:.2f}"
+            said += f", the budget is {self._budgets.cls:g}"
+            if then.cls is None:
+                self._unknown("cls").add(said)
+            else:
+                said += f" (the base's by {then.cls:.2f})"
+                (self._gates if now.cls > then.cls + CLS_NOISE else self._advice).add(said)
 
 
 def _console_errors(seen: WebEvaluation) -> list[str]:
@@ -330,10 +303,6 @@ def _distinct(found: Iterable[tuple[str, str, str]]) -> list[str]:
     for one, two, sentence in found:
         told.setdefault((one, two), sentence)
     return list(told.values())
-
-
-def _minus(now: float | None, then: float | None) -> float | None:
-    return None if now is None or then is None else round(now - then, 4)
 
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,10 @@ class Artifact:
 
 
 class Artifacts(Protocol):
-    """Content that is kept ``RETENTION_DAYS``; the same content twice is kept once."""
+    """Content that is kept ``RETENTION_DAYS``, or until there is too much of it: the oldest goes.
+
+    The same content twice is kept once.
+    """
 
     async def put(self, name: str, media_type: str, content: AsyncIterator[bytes]) -> Artifact:
         """Keep content; safe to repeat."""

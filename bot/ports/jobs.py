@@ -1,8 +1,9 @@
 """Long work, with a lease of its own: it never holds a pull request's key.
 
 A job is queued, claimed by a worker that has capacity for its class, kept alive by heartbeats, and
-ended in one transaction with the event that tells of it. A job whose worker died is claimed again
-by nobody: its lease runs out, and ``expire`` ends it as an infrastructure error.
+ended in one transaction with the event that tells of it, where somebody waits for that. A job whose
+worker died is claimed again by nobody: its lease runs out, and ``expire`` ends it as an
+infrastructure error.
 Of each ``lane`` at most one job runs; of those that wait in turn over repositories.
 """
 
@@ -74,8 +75,11 @@ class Jobs(Protocol):
     async def cancelled(self, claims: Sequence[JobClaim]) -> Sequence[JobClaim]:
         """Those whose cancellation was requested."""
 
-    async def end(self, claim: JobClaim, result: Mapping[str, Any], event: Item) -> None:
-        """End a job and leave its event in the inbox, in one transaction."""
+    async def has_younger(self, job: Job) -> bool:
+        """Whether a job of the same kind and lane that was queued later waits."""
+
+    async def end(self, claim: JobClaim, result: Mapping[str, Any], event: Item | None) -> None:
+        """End a job and leave its event in the inbox, if it has one, in one transaction."""
 
     async def hand_back(self, claim: JobClaim) -> None:
         """Queue a running job again at once: this process is stopping."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from bot.domain.agent_runs import AgentRun, RunMessage, RunStatus
+from bot.domain.base_evaluations import BaseEvaluation
 from bot.domain.conversations import Conversation
 from bot.domain.projects import Project, ProjectStatus
 from bot.domain.repositories import Repository
@@ -36,6 +37,15 @@ class Projects(Protocol):
 
     async def update(self, project_id: str, changes: Mapping[str, Any]) -> Project | None:
         """Change settings of a project: keys are fields of ``Project``."""
+
+
+class EvaluatedBases(Protocol):
+    """What a browser saw of commits that changes are held against; kept ``RETENTION_DAYS``."""
+
+    async def get(self, repository_id: int, sha: str) -> BaseEvaluation | None: ...
+
+    async def keep(self, evaluation: BaseEvaluation) -> None:
+        """Keep one; it takes the place of an earlier one of its commit."""
 
 
 class Validations(Protocol):

@@ -55,9 +55,12 @@ class Explorations:
         self._budget = budget or rules.ExploringBudget()
 
     def of(self, course: Course) -> Explore | None:
-        """What explores the application of a validation; None where nothing is to be explored."""
+        """What explores the application of a validation; None where nothing is to be explored.
+
+        A base is looked at for what can be compared: nobody reads what an agent says of it.
+        """
         task = course.plan.web.task if course.plan.web else ""
-        if not task:
+        if not task or course.request.for_the_browser:
             return None
         explorer = self._explorer
         if explorer is None:

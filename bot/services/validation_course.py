@@ -20,6 +20,7 @@ from bot.domain.plan import (
 )
 from bot.domain.source import Origin
 from bot.domain.validations import Validation, ValidationResult, ValidationStatus
+from bot.domain.web import WebBase
 from bot.policy.code_analysis import CodeAnalysisReport
 from bot.policy.matchers import Matcher
 from bot.ports.clock import Clock
@@ -37,6 +38,8 @@ class ValidationRequest:
     ``trusted`` code may use them, start services and write snapshots. ``config`` stands in place of
     the tree's own configuration (the default branch's does for a pull request). ``environment_id``
     is a UUID, drawn where it is empty. ``change`` is what people wrote of the change: data.
+    ``web_base`` is what is known of the base's look. ``for_the_browser`` is a validation of which
+    nobody wants a verdict: it does no more than what the web evaluation needs.
     """
 
     origin: Origin
@@ -50,6 +53,8 @@ class ValidationRequest:
     base_sha: str | None = None
     change: ChangeContext = field(default_factory=ChangeContext)
     environment_id: str = ""
+    web_base: WebBase | None = None
+    for_the_browser: bool = False
 
 
 @dataclass

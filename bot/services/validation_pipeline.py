@@ -46,7 +46,7 @@ from bot.policy.exploring import notes as unexplored
 from bot.policy.findings import extract, merged
 from bot.policy.matchers import Matcher, parse_matchers
 from bot.policy.next_step import next_step
-from bot.policy.plan import NO_BASE, NO_CODE, make_plan
+from bot.policy.plan import NO_BASE, NO_CODE, for_the_browser, make_plan
 from bot.policy.test_reports import read_report
 from bot.policy.validation import ValidationFacts, decide
 from bot.policy.web_places import findings as web_findings
@@ -184,7 +184,7 @@ class ValidationPipeline:
             for name, steps in parsed.config.deployment.secrets.items()
             if not request.trusted or name not in request.secrets
         }
-        return make_plan(
+        plan = make_plan(
             parsed,
             detect(files, course.paths),
             trusted=request.trusted,
@@ -193,6 +193,9 @@ class ValidationPipeline:
             stop_after=request.stop_after,
             no_code_analysis=_no_code_analysis(course),
         )
+        if plan.web is not None:
+            plan = replace(plan, web=replace(plan.web, base=request.web_base))
+        return for_the_browser(plan) if request.for_the_browser else plan
 
     async def _matchers(
         self, course: Course, config: RepoConfig, tree: Tree
@@ -303,8 +306,9 @@ class ValidationPipeline:
         if course.result is None:
             course.result = self._result(course)
         if not course.is_told:
-            if self._analyst is not None and not course.cancelled:
-                course.result = await self._analysed(course, course.result, self._analyst)
+            analyst = None if course.request.for_the_browser else self._analyst
+            if analyst is not None and not course.cancelled:
+                course.result = await self._analysed(course, course.result, analyst)
             course.is_told = True
             if tell is not None:
                 await tell(course.result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -28,10 +28,10 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class JobEnd:
-    """What a job found, and the event that tells of it."""
+    """What a job found, and the event that tells of it where somebody waits for that."""
 
     result: Mapping[str, Any]
-    event: Item
+    event: Item | None = None
 
 
 @dataclass(frozen=True)
@@ -46,30 +46,66 @@ class Work:
 
 
 class JobRunner:
-    """The hands at the queue of jobs, with room for a number of them at a time."""
+    """The hands at the queue of jobs, with room for a number of them at a time.
+
+    Those of the kinds ``idle`` are done one at a time, where there is room left; when another one
+    needs that, they are interrupted and begun anew later.
+    """
 
     def __init__(
-        self, jobs: Jobs, kinds: Mapping[str, Work], owner: str, room: int, clock: Clock
+        self,
+        jobs: Jobs,
+        kinds: Mapping[str, Work],
+        owner: str,
+        room: int,
+        clock: Clock,
+        idle: Mapping[str, Work] | None = None,
     ) -> None:
         self._jobs = jobs
-        self._kinds = kinds
+        self._idle_kinds = dict(idle or {})
+        self._urgent_kinds = dict(kinds)
+        self._kinds = self._urgent_kinds | self._idle_kinds
+        self._owner = owner
+        self._room = room
         self._clock = clock
         self._under_way: dict[str, tuple[JobClaim, asyncio.Task[JobEnd]]] = {}
+        self._claiming = asyncio.Lock()
+        self._giving_way: set[asyncio.Task[None]] = set()
         desk = Desk(
             "jobs",
-            claim=lambda: jobs.claim(owner, list(kinds)),
+            claim=self._claim,
             carry_out=self._carry_out,
             beat=jobs.beat,
             hand_back=jobs.hand_back,
             wakes=jobs.wakes,
         )
         self.pool: Pool[JobClaim] = Pool(desk, room, clock)
+        idle_desk = replace(desk, name="idle jobs", claim=self._claim_idle)
+        self.idle_pool: Pool[JobClaim] = Pool(idle_desk, 1, clock)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.pool.run(), name="jobs")
             group.create_task(self._watch(), name="cancellations")
+            if self._idle_kinds:
+                group.create_task(self.idle_pool.run(), name="idle jobs")
+
+    async def _claim(self) -> JobClaim | None:
+        async with self._claiming:
+            claim = await self._jobs.claim(self._owner, list(self._urgent_kinds))
+            if claim is not None and self.pool.busy + 1 + self.idle_pool.busy > self._room:
+                log.info("an idle job gives way", job=claim.job.id)
+                giving = asyncio.create_task(self.idle_pool.release(), name="giving way")
+                self._giving_way.add(giving)
+                giving.add_done_callback(self._giving_way.discard)
+            return claim
+
+    async def _claim_idle(self) -> JobClaim | None:
+        async with self._claiming:
+            if self.pool.busy + self.idle_pool.busy >= self._room:
+                return None
+            return await self._jobs.claim(self._owner, list(self._idle_kinds))
 
     async def take_up_lost(self) -> int:
         """End the jobs whose worker was lost; says how many there were."""

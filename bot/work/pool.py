@@ -79,6 +79,10 @@ class Pool(Generic[C]):
         await self._begin(claim)
         return True
 
+    async def release(self) -> None:
+        """Hand back at once all that is held."""
+        await self._stop(())
+
     async def _claiming(self) -> None:
         failures = 0
         while True:
@@ -150,6 +154,7 @@ class Pool(Generic[C]):
                     task.cancel()
 
     async def _stop(self, around: Sequence[asyncio.Task[None]]) -> None:
+        """Cancel what runs, and hand back what that has interrupted."""
         held = dict(self._running)
         lost = set(self._lost)
         for task in (*around, *held):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from bot.domain.base_evaluations import NOT_YET
 from bot.domain.changes import ChangeContext
 from bot.domain.events import ValidationEnded
 from bot.domain.excerpts import excerpts
@@ -23,6 +24,7 @@ from bot.domain.validations import (
     ValidationStatus,
     Verdict,
 )
+from bot.domain.web import WebBase
 from bot.log import get_logger
 from bot.ports.artifacts import Artifacts
 from bot.ports.clock import Clock
@@ -31,6 +33,7 @@ from bot.ports.handlers import Configuration
 from bot.ports.jobs import Job
 from bot.ports.records import LogChunks, Validations
 from bot.ports.renderer import Renderer
+from bot.services.base_evaluations import BaseEvaluations
 from bot.services.check_runs import CheckRuns
 from bot.services.validation_course import ValidationRequest
 from bot.services.validation_pipeline import ValidationPipeline
@@ -52,7 +55,7 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class ValidationJob:
-    """What the work needs. ``clone_url`` gives a record's repository's address."""
+    """What the work needs. ``clone_url`` gives a repository's address."""
 
     pipeline: ValidationPipeline
     validations: Validations
@@ -60,9 +63,10 @@ class ValidationJob:
     chunks: LogChunks
     artifacts: Artifacts
     renderer: Renderer
-    configuration: Callable[[ValidationRecord], Awaitable[Configuration]]
+    configuration: Callable[[Repository], Awaitable[Configuration]]
     change: Callable[[ValidationRecord], Awaitable[ChangeContext]]
-    clone_url: Callable[[ValidationRecord], str]
+    bases: BaseEvaluations
+    clone_url: Callable[[Repository], str]
     details_url: Callable[[ValidationRecord], str]
     maximum_timeout_minutes: int
     clock: Clock
@@ -100,17 +104,23 @@ class ValidationJob:
         self, record: ValidationRecord, job: Job, progress: Progress
     ) -> ValidationResult:
         order = record.order
+        url = self.clone_url(order.repository)
         request = ValidationRequest(
-            origin=Origin(self.clone_url(record), order.head_sha, alone=not order.trusted),
+            origin=Origin(url, order.head_sha, alone=not order.trusted),
             scope=f"{order.repository.id}{'' if order.trusted else '-untrusted'}",
             trusted=order.trusted,
             maximum_timeout_minutes=self.maximum_timeout_minutes,
-            config=(await self.configuration(record)).parsed,
+            config=(await self.configuration(order.repository)).parsed,
             base_sha=order.base_sha,
             change=await self.change(record),
+            web_base=await self._base(record),
             environment_id=job.id,
         )
         return await self.pipeline.trigger_validation(request, progress.take)
+
+    async def _base(self, record: ValidationRecord) -> WebBase | None:
+        sha = record.order.base_sha
+        return await self.bases.of(record.order.repository.id, sha) if sha else None
 
     async def _found(
         self, record: ValidationRecord, job: Job, result: ValidationResult
@@ -128,6 +138,10 @@ class ValidationJob:
             "class": result.failure_class,
             "title": result.title,
             "reason": result.reason,
+            "missed_base": any(
+                it.comparison is not None and it.comparison.reason == NOT_YET
+                for it in result.stages
+            ),
             "passing": result.verdict is Verdict.ERROR
             and result.failure_class is FailureClass.INFRASTRUCTURE,
             "result": result.to_json(excerpts(result)),

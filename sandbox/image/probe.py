@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from probe_explore import explore_act, explore_close, explore_open
 from probe_health import health
 from probe_network import closed, listeners, wait_for_listener
+from probe_pictures import compare, put
 from probe_web import warm, web
 
 PROTOCOL = 1
@@ -49,6 +50,8 @@ VERBS: dict[str, Verb] = {
     "health": health,
     "warm": warm,
     "web": web,
+    "put": put,
+    "compare": compare,
     "explore_open": explore_open,
     "explore_act": explore_act,
     "explore_close": explore_close,

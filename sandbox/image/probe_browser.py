@@ -139,6 +139,16 @@ class Tab:
         except Exception as fault:
             raise BrowserGone(f"{type(fault).__name__}: {str(fault)[:300]}") from fault
 
+    async def worked_out(self, function: str, argument: Any, *, seconds: float) -> Any:
+        """What a function of ours gives on a page of ours, which is empty. Raises BrowserGone."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.page.evaluate(function, argument)
+        except TimeoutError:
+            raise BrowserGone(f"no answer within {seconds:g} s") from None
+        except Exception as fault:
+            raise BrowserGone(f"{type(fault).__name__}: {str(fault)[:300]}") from fault
+
     async def _evaluated(self, script: str) -> Any:
         tree = await self.debugger.send("Page.getFrameTree")
         world = await self.debugger.send(

@@ -19,6 +19,7 @@ from collections import deque
 from typing import Any, Protocol
 
 from probe_browser import BROWSERS
+from probe_pictures import KEPT
 from probe_web_components import Choice, exercised
 from probe_web_flows import FlowRun
 from probe_web_links import Links
@@ -180,6 +181,7 @@ class Evaluation:
         ending = picture.media_type.partition("/")[2].replace("jpeg", "jpg")
         name = f"{self.pictures:02d}-{name}.{ending}"
         self.say.artifact(name, picture.media_type, picture.content)
+        KEPT.keep(name, picture.media_type, picture.content)
         self._tell("picture", {"name": name, "width": picture.width, "height": picture.height})
         return name
 

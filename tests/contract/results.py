@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from bot.domain.base_evaluations import NOT_YET
 from bot.domain.plan import (
     Cause,
     HealthCheck,
@@ -15,9 +17,24 @@ from bot.domain.plan import (
     StageStatus,
     Step,
 )
-from bot.domain.validations import Finding, SnapshotUse, ValidationResult
+from bot.domain.validations import AttachmentReference, Finding, SnapshotUse, ValidationResult
+from bot.domain.web import (
+    Difference,
+    Frame,
+    PageSeen,
+    Picture,
+    PictureChange,
+    Size,
+    Thrown,
+    Vitals,
+    VitalsChange,
+    WebComparison,
+    WebEvaluation,
+    WebPlan,
+)
 from bot.policy.findings import extract
 from bot.policy.validation import ValidationFacts, decide
+from bot.policy.web import judge, reason
 
 STARTED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PATHS = frozenset({"package.json", "src/app.ts", "src/total.ts", "test/total.test.js"})
@@ -150,6 +167,65 @@ not ok 1 - adds the prices
 """
 
 
+def looked_at(comparison: WebComparison, *, status: StageStatus) -> ValidationResult:
+    """A page that throws, or one that does not, held against its base."""
+    thrown = Thrown("TypeError: total is not a function", (Frame("/app.js", 12, 3),))
+    broken = status is StageStatus.FAILED
+    page = PageSeen(
+        "/",
+        Size.DESKTOP,
+        status=200,
+        exceptions=(thrown,) if broken else (),
+        vitals=Vitals(3, 412.0, 0.02, 6.0, 51_200.0),
+        picture="01-desktop-root.png",
+    )
+    pictures = ("01-desktop-root.png", "base-01-desktop-root.png", "changed-01-desktop-root.png")
+    seen = WebEvaluation(pages=(page,), pictures=(Picture(pictures[0], "image/png"),))
+    judgement = judge(seen, WebPlan())
+    stage = replace(
+        failed(Stage.WEB_EVALUATION, Cause.BROKEN_PAGE, reason=reason(seen, judgement), seconds=9),
+        status=status,
+        cause=Cause.BROKEN_PAGE if broken else None,
+        evaluation=seen,
+        comparison=comparison,
+        faults=judgement.gates,
+        advice=judgement.advice,
+    )
+    plan = replace(
+        PLAN, skipped={it: why for it, why in LATER.items() if it is not Stage.WEB_EVALUATION}
+    )
+    last = () if broken else (passed(Stage.STABILITY),)
+    told = result(*until(Stage.WEB_EVALUATION), stage, *last, plan=plan)
+    return replace(
+        told,
+        base_sha=comparison.sha,
+        attachments=tuple(
+            AttachmentReference("web_evaluation", name, "image/png", 900, f"id-{at}")
+            for at, name in enumerate(pictures)
+        ),
+    )
+
+
+BASE = "5d41402abc4b2a76b9719d911017c592deadbeef"
+CHANGED = WebComparison(
+    BASE,
+    new=(Difference("uncaught exception", "`/`: TypeError: total is not a function"),),
+    gone=(Difference("accessibility violation", "`/`: Images need text (image-alt, critical)"),),
+    vitals=(VitalsChange("/", lcp_ms=312.0, cls=0.0, ttfb_ms=1.0, transfer_bytes=20_480.0),),
+    pictures=(
+        PictureChange(
+            "/",
+            Size.DESKTOP,
+            0.3412,
+            "base-01-desktop-root.png",
+            "01-desktop-root.png",
+            "changed-01-desktop-root.png",
+        ),
+    ),
+    alike=1,
+)
+
+
 def samples() -> Mapping[str, ValidationResult]:
     """One result of each kind that a person can meet, by name."""
     bare = Plan(skipped={**LATER, Stage.BUILD: "no build command"})
@@ -199,6 +275,9 @@ def samples() -> Mapping[str, ValidationResult]:
                 reason="the application ended with code 1 after it had answered",
             ),
         ),
+        "browser": looked_at(CHANGED, status=StageStatus.FAILED),
+        "browser, no base": looked_at(WebComparison(BASE, NOT_YET), status=StageStatus.PASSED),
+        "browser, same": looked_at(WebComparison(BASE, alike=2), status=StageStatus.PASSED),
         "neutral": result(passed(Stage.RETRIEVE), plan=bare),
         "error": result(*until(Stage.TEST), fault="the container engine does not answer"),
         "cancelled": result(*until(Stage.TEST), cancelled=True),

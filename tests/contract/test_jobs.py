@@ -144,3 +144,27 @@ async def test_repositories_take_turns(jobs: MongoJobs) -> None:
     await jobs.add(job("quiet", lane="2:1", repository=2))
     order = [(await claimed(jobs)).job.id for _ in range(3)]
     assert "quiet" in order
+
+
+async def test_a_younger_one_of_its_lane_waits(jobs: MongoJobs) -> None:
+    older, younger = job("one"), replace(job("two"), created_at=NOW + timedelta(seconds=1))
+    await jobs.add(older)
+    await jobs.add(replace(younger, id="elsewhere", lane="7:2"))
+    await jobs.add(replace(younger, id="of another kind", kind="deployment"))
+    assert not await jobs.has_younger(older)
+    await jobs.add(younger)
+    assert await jobs.has_younger(older)
+    assert not await jobs.has_younger(younger)
+    await jobs.cancel("two", "")
+    assert not await jobs.has_younger(older)
+
+
+async def test_a_job_that_nobody_waits_for_ends_without_an_event(
+    jobs: MongoJobs, inbox: MongoInbox
+) -> None:
+    await jobs.add(job("one"))
+    await jobs.end(await claimed(jobs), {"outcome": "done"}, None)
+    ended = await jobs.get("one")
+    assert ended is not None
+    assert (ended.state, ended.result) == (JobState.ENDED, {"outcome": "done"})
+    assert await inbox.claim("me") is None

@@ -223,6 +223,16 @@ async def test_the_same_content_is_kept_once(database: Database) -> None:
     assert [it async for it in artifacts.read("nobody")] == []
 
 
+async def test_the_oldest_artifacts_go_when_there_is_too_much(database: Database) -> None:
+    artifacts = GridFSArtifacts(database, KEPT, most_bytes=25)
+    names = [str(number) * 10 for number in range(4)]
+    kept = [await artifacts.put(it, "text/plain", pieces(it.encode())) for it in names]
+    await artifacts.put("again", "text/plain", pieces(names[0].encode()))
+    assert await artifacts.forget() == 2
+    assert [await artifacts.get(it.id) is not None for it in kept] == [True, False, False, True]
+    assert await artifacts.forget() == 0
+
+
 async def test_artifacts_past_their_time_are_removed(database: Database) -> None:
     late = GridFSArtifacts(database, timedelta(seconds=-1))
     await late.put("late", "text/plain", pieces(b"late"))

@@ -59,6 +59,42 @@ def test_html(snapshot: SnapshotAssertion) -> None:
     assert page == snapshot(extension_class=HtmlFile)
 
 
+SHOWN = (
+    '<img width="480" alt="Screenshot" src="https://bot.example.com/validations/1/artifacts/id-0">'
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://bot.example.com/validations/1", True),
+        ("https://bot.example.com/validations/1?expires=9&signature=0f", False),
+        ("http://bot.example.com/validations/1", False),
+        ("https://localhost/validations/1", False),
+        ("https://bot.local/validations/1", False),
+        ("https://10.0.0.7/validations/1", False),
+        ("https://[::1]:8080/validations/1", False),
+    ],
+)
+def test_a_picture_is_shown_where_all_the_world_may_fetch_it(url: str, shown: bool) -> None:
+    summary = RENDERER.check_summary(SAMPLES["browser"], url)
+    links = f"[The whole report and log]({url}) · [1 screenshot]({url}#web)"
+    assert f"{links} · [before and after]({url}#base)" in summary
+    assert ("<img" in summary) is shown
+    assert (SHOWN in summary) is shown
+
+
+def test_without_a_failure_no_picture_is_shown() -> None:
+    summary = RENDERER.check_summary(SAMPLES["browser, same"], "https://bot.example.com/1")
+    assert "[1 screenshot](https://bot.example.com/1#web)" in summary
+    assert "<img" not in summary
+
+
+def test_html_with_pictures_of_both(snapshot: SnapshotAssertion) -> None:
+    page = RENDERER.report_html(SAMPLES["browser"], log_url="id/log", artifacts_at="id/artifacts")
+    assert page == snapshot(extension_class=HtmlFile)
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_verdict_and_cause_come_first(name: str) -> None:
     sample = SAMPLES[name]

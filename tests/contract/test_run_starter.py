@@ -322,6 +322,7 @@ async def advanced(desk: Desk, database: Database) -> Decision:
     hands = Hands(
         requests=UNUSED,
         checks=UNUSED,
+        bases=UNUSED,
         projects=UNUSED,
         replies=UNUSED,
         runs=desk.service,

@@ -131,6 +131,7 @@ def test_json_as_published() -> None:
             }
         ],
         "web_evaluation": None,
+        "web_comparison": None,
         "class_rule": None,
         "what_to_do": "",
         "analysis": None,

@@ -125,6 +125,9 @@ async def test_a_task_is_explored_step_by_step(server: StandInGemini, explorer: 
 def test_nothing_is_explored_without_a_task_or_a_key(explorer: Explorer) -> None:
     course, explorations = course_of(explorer, task="")
     assert (explorations.of(course), course.exploration) == (None, None)
+    course, explorations = course_of(explorer)
+    course.request = replace(course.request, for_the_browser=True)
+    assert (explorations.of(course), course.exploration) == (None, None)
     course, explorations = course_of(None)
     assert explorations.of(course) is None
     assert course.exploration == Exploration(TASK, ended=rules.NO_KEY)

@@ -8,14 +8,24 @@ from typing import Any
 
 import pytest
 
-from bot.domain.effects import ConcludeValidation, Effect, PublishCheck, StartValidation
+from bot.domain.effects import (
+    ConcludeValidation,
+    Effect,
+    EvaluateBase,
+    PublishCheck,
+    StartValidation,
+)
 from bot.domain.validations import ValidationStatus
 from bot.policy.ended import EndedFacts, decide
 from bot.policy.requests import job_id
 from tests.policy.test_requests import NOW, RECORD
 
 OURS = {"verdict": "error", "reason": "the engine went away", "passing": True}
-FACTS = EndedFacts(RECORD, "job", {"verdict": "passed"}, infrastructure_retries=2, now=NOW)
+BASED = replace(RECORD, order=replace(RECORD.order, base_sha="b" * 40))
+FACTS = EndedFacts(BASED, "job", {"verdict": "passed"}, infrastructure_retries=2, now=NOW)
+MISSED = {"verdict": "failed", "missed_base": True}
+WITHOUT_BASE = replace(RECORD, order=replace(RECORD.order, base_sha=None))
+EVALUATE = EvaluateBase(RECORD.order.repository, "b" * 40)
 CONCLUDED = (ConcludeValidation("known", "job"), PublishCheck("known"))
 
 
@@ -25,6 +35,8 @@ CONCLUDED = (ConcludeValidation("known", "job"), PublishCheck("known"))
         pytest.param({}, CONCLUDED, id="passed"),
         pytest.param({"result": {"verdict": "failed"}}, CONCLUDED, id="failed"),
         pytest.param({"result": {"verdict": "error"}}, CONCLUDED, id="an error that stays"),
+        pytest.param({"result": MISSED}, (*CONCLUDED, EVALUATE), id="it missed its base"),
+        pytest.param({"result": MISSED, "record": WITHOUT_BASE}, CONCLUDED, id="it has no base"),
         pytest.param({"result": OURS, "infrastructure_retries": 0}, CONCLUDED, id="no retries"),
         pytest.param(
             {"result": OURS, "record": replace(RECORD, tries=3)}, CONCLUDED, id="tried enough"

@@ -23,10 +23,11 @@ from bot.domain.web import (
     Thrown,
     Violation,
     Vitals,
+    WebBase,
     WebEvaluation,
     WebPlan,
 )
-from bot.policy.web import diff, judge, reason
+from bot.policy.web import judge, reason
 from bot.policy.web_places import findings
 
 PAGE = PageSeen("/", Size.DESKTOP, status=200, violations=(), configured=True)
@@ -37,6 +38,10 @@ PALE = Violation("color-contrast", "serious", "Text must have contrast", 2, ("p"
 
 def evaluation(page: PageSeen = PAGE, **more: Any) -> WebEvaluation:
     return WebEvaluation(pages=(page,), browser="Chromium 1", **more)
+
+
+def based(base: WebEvaluation) -> WebBase:
+    return WebBase("b" * 40, base)
 
 
 def request(status: int | None, kind: str = "fetch", url: str = "/api") -> FailedRequest:
@@ -224,23 +229,36 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(
-    ("head", "base", "absolute", "passes"),
+    ("head", "base", "budgets", "passes"),
     [
-        pytest.param(1, None, False, True, id="no base yet: advice"),
-        pytest.param(1, None, True, False, id="no base, absolute"),
-        pytest.param(1, 0, False, False, id="worse than the base"),
-        pytest.param(2, 2, False, True, id="as the base"),
-        pytest.param(1, 3, False, True, id="better than the base"),
-        pytest.param(2, 2, True, False, id="absolute"),
+        pytest.param(1, None, WebBudgets(), True, id="no base, nobody's budget: advice"),
+        pytest.param(1, None, WebBudgets(console_errors=0), False, id="no base, their budget"),
+        pytest.param(1, None, WebBudgets(lcp_ms=9), True, id="no base, their other budget"),
+        pytest.param(1, None, WebBudgets(absolute=True), False, id="no base, absolute"),
+        pytest.param(1, 0, WebBudgets(), False, id="worse than the base"),
+        pytest.param(2, 2, WebBudgets(console_errors=0), True, id="as the base"),
+        pytest.param(1, 3, WebBudgets(), True, id="better than the base"),
+        pytest.param(2, 2, WebBudgets(absolute=True), False, id="absolute"),
     ],
 )
 def test_a_budget_is_held_against_the_base(
-    head: int, base: int | None, absolute: bool, passes: bool
+    head: int, base: int | None, budgets: WebBudgets, passes: bool
 ) -> None:
-    plan = WebPlan(
-        budgets=WebBudgets(absolute=absolute), base=None if base is None else ERRORS[base]
-    )
+    plan = WebPlan(budgets=budgets, base=None if base is None else based(ERRORS[base]))
     assert judge(ERRORS[head], plan).passed is passes
+
+
+@pytest.mark.parametrize(
+    ("page", "budgets"),
+    [
+        pytest.param(vitals(5000), WebBudgets(lcp_ms=4000), id="slow"),
+        pytest.param(vitals(cls=0.5), WebBudgets(cls=0.25), id="shifting"),
+    ],
+)
+def test_without_a_base_the_project_s_own_budget_holds(page: PageSeen, budgets: WebBudgets) -> None:
+    unknown = WebBase("b" * 40, reason="was not evaluated yet")
+    assert not judge(evaluation(page), WebPlan(budgets=budgets, base=unknown)).passed
+    assert judge(evaluation(page), WebPlan(base=unknown)).passed
 
 
 @pytest.mark.parametrize(
@@ -254,12 +272,12 @@ def test_a_budget_is_held_against_the_base(
     ],
 )
 def test_vitals_are_held_against_the_base(head: PageSeen, base: PageSeen, passes: bool) -> None:
-    assert judge(evaluation(head), WebPlan(base=evaluation(base))).passed is passes
+    assert judge(evaluation(head), WebPlan(base=based(evaluation(base)))).passed is passes
 
 
 def test_an_exception_gates_whatever_the_base_is() -> None:
     broken = evaluation(replace(PAGE, exceptions=(THROWN,)))
-    assert not judge(broken, WebPlan(base=broken)).passed
+    assert not judge(broken, WebPlan(base=based(broken))).passed
 
 
 def test_what_passed_is_counted() -> None:
@@ -310,26 +328,3 @@ def test_the_same_place_is_told_once_and_the_gravest_first() -> None:
         (3, Level.FAILURE, "exception"),
         (1, Level.WARNING, "console"),
     ]
-
-
-# ── what changed ─────────────────────────────────────────────────────────────────────────────
-
-
-def test_what_changed_is_told_by_kind() -> None:
-    base = evaluation(replace(vitals(100), violations=(PALE,)))
-    head = evaluation(
-        replace(vitals(150), requests=(request(404, "script", "/app-3f2a9c1b.js"),)),
-        links=(BrokenLink("/", "/gone"),),
-    )
-    changes = diff(base, head)
-    assert changes.new == {"requests": ("GET /app-*.js 0",), "links": ("/ /gone",)}
-    assert changes.gone == {"violations": ("/ color-contrast",)}
-    assert [(it.path, it.lcp_ms, it.cls) for it in changes.vitals] == [("/", 50, 0)]
-    assert not diff(base, base).new
-
-
-def test_a_build_s_own_hashes_and_numbers_change_nothing() -> None:
-    one = evaluation(replace(PAGE, console=(ConsoleError("at /assets/a-1f2e3d4c.js took 12 ms"),)))
-    two = evaluation(replace(PAGE, console=(ConsoleError("at /assets/a-9f8e7d6c.js took 90 ms"),)))
-    assert diff(one, two) == diff(two, one)
-    assert not diff(one, two).new

@@ -14,18 +14,23 @@ from pymongo.errors import DuplicateKeyError
 from bot.adapters.mongo.database import Database, passing_faults
 from bot.ports.artifacts import Artifact, Artifacts
 
+DEFAULT_MOST_BYTES = 20 * 1024**3
+MOST_AT_ONCE = 1_000
 IN_MEMORY = 4 * 1024 * 1024
 PIECE = 256 * 1024
 
 
 class GridFSArtifacts(Artifacts):
-    """See ``bot.ports.artifacts``."""
+    """See ``bot.ports.artifacts``; ``most_bytes`` are those of all together."""
 
-    def __init__(self, database: Database, retention: timedelta) -> None:
+    def __init__(
+        self, database: Database, retention: timedelta, most_bytes: int = DEFAULT_MOST_BYTES
+    ) -> None:
         self._database = database
         self._bucket = database.bucket("artifacts")
         self._files = database.collection("artifacts.files")
         self._retention = retention
+        self._most_bytes = most_bytes
 
     async def put(self, name: str, media_type: str, content: AsyncIterator[bytes]) -> Artifact:
         digest, size = hashlib.sha256(), 0
@@ -68,11 +73,23 @@ class GridFSArtifacts(Artifacts):
                 yield bytes(await stream.read(PIECE))
 
     async def forget(self) -> int:
-        """Remove what is past its time; says how much."""
-        count = 0
-        late = {"metadata.kept_until": {"$lt": self._database.clock.now()}}
+        """Remove what is past its time, then the oldest of what is too much; says how many."""
+        count, now = 0, self._database.clock.now()
         with passing_faults():
-            async for found in self._files.find(late, {"_id": 1}).limit(1_000):
-                await self._bucket.delete(found["_id"])
-                count += 1
+            left = await self._size()
+            oldest = self._files.find({}, {"metadata.kept_until": 1, "length": 1})
+            async for found in oldest.sort("metadata.kept_until", 1).limit(MOST_AT_ONCE):
+                if found["metadata"]["kept_until"] >= now and left <= self._most_bytes:
+                    break
+                with contextlib.suppress(NoFile):  # another worker was quicker
+                    await self._bucket.delete(found["_id"])
+                    count += 1
+                left -= found["length"]
         return count
+
+    async def _size(self) -> int:
+        """The bytes of all."""
+        whole = {"$group": {"_id": None, "bytes": {"$sum": "$length"}}}
+        async for found in self._files.aggregate([whole]):
+            return int(found["bytes"])
+        return 0

@@ -65,6 +65,8 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
         ),
         IndexModel([("ended", ASCENDING), ("check_concluded", ASCENDING)], name="unended"),
     ),
+    "artifacts.files": (IndexModel("metadata.kept_until", name="retention"),),
+    "evaluated_bases": (IndexModel("forget_at", expireAfterSeconds=0, name="retention"),),
     "events": (
         IndexModel([("subject", ASCENDING), ("at", DESCENDING)], name="subject"),
         IndexModel("forget_at", expireAfterSeconds=0, name="retention"),

@@ -80,7 +80,18 @@ class MongoJobs(Jobs):
             )
         return [claim for claim in claims if claim.job.id in wanted]
 
-    async def end(self, claim: JobClaim, result: Mapping[str, Any], event: Item) -> None:
+    async def has_younger(self, job: Job) -> bool:
+        younger = {
+            "state": "queued",
+            "repository_id": job.repository_id,
+            "kind": job.kind,
+            "lane": job.lane,
+            "created_at": {"$gt": job.created_at},
+        }
+        with passing_faults():
+            return await self._jobs.find_one(younger, {"_id": 1}) is not None
+
+    async def end(self, claim: JobClaim, result: Mapping[str, Any], event: Item | None) -> None:
         ended = {"state": "ended", "result": to_document(result), "forget_at": self._forget_at()}
 
         async def both(session: Session) -> None:
@@ -89,7 +100,8 @@ class MongoJobs(Jobs):
             )
             if not done.matched_count:
                 raise LeaseLost(claim.job.id)
-            await self._inbox.add_within(session, event)
+            if event is not None:
+                await self._inbox.add_within(session, event)
 
         await self._database.transaction(both)
 

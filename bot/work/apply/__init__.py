@@ -12,6 +12,7 @@ from bot.domain.effects import (
     DeclineValidation,
     Effect,
     EndRun,
+    EvaluateBase,
     KeepProject,
     LeaveEvent,
     LeavePullRequest,
@@ -36,6 +37,7 @@ from bot.ports.clock import Clock
 from bot.ports.handlers import Context
 from bot.ports.inbox import Inbox, Item
 from bot.services.agent_runs import AgentRunService
+from bot.services.base_evaluations import BaseEvaluations
 from bot.services.check_runs import CheckRuns
 from bot.services.projects import ProjectService
 from bot.services.replies import Replies
@@ -50,6 +52,7 @@ ValidationEffect = (
     | CancelValidation
     | LeavePullRequest
     | ConcludeValidation
+    | EvaluateBase
 )
 
 
@@ -59,6 +62,7 @@ class Hands:
 
     requests: ValidationRequests
     checks: CheckRuns
+    bases: BaseEvaluations
     projects: ProjectService
     replies: Replies
     runs: AgentRunService
@@ -124,6 +128,8 @@ class Hands:
                 return await self.requests.leave(effect)
             case ConcludeValidation():
                 return await self.requests.conclude(effect)
+            case EvaluateBase():
+                return await self.bases.request(effect)
 
     async def _leave(self, effect: LeaveEvent, context: Context, index: int) -> str:
         name = derived(context.delivery_id, context.handler, "event", index)
