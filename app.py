@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from assembly.analysis import analysts
+from assembly.analysis import advisers
 from assembly.demonstration import demonstrated
 from assembly.hands import Bench
 from assembly.serving import examined, letters, serving
@@ -97,10 +97,10 @@ async def workbench(
             authorization=authorization,
         )
         await source.sweep()
-        analyst = await stack.enter_async_context(
-            analysts(settings, TemplateRenderer(HERE / "templates"), clock)
+        told = await stack.enter_async_context(
+            advisers(settings, TemplateRenderer(HERE / "templates"), clock)
         )
-        pipeline = ValidationPipeline(source, sandbox, clock, analyst)
+        pipeline = ValidationPipeline(source, sandbox, clock, told.analyst, told.explorations)
         yield Workbench(pipeline, sandbox, engine.info)
 
 

@@ -22,6 +22,7 @@ from bot.settings import Settings
 from demo.codegen.agent import ScriptedAgent, by_prompt
 from demo.codegen.checkout import Change
 from demo.codegen.server import ORGANIZATION, TOKEN, StandInCodegen
+from demo.gemini.explorers import either, filling
 from demo.gemini.scripts import sensible
 from demo.gemini.server import KEY, MODEL, StandInGemini
 from demo.github.conversations import add_comment
@@ -36,6 +37,8 @@ AGENT_PAUSE_SECONDS = 1.5
 CHANGE = Change(
     "Say how many of each", patch="add-quantities", body="Each line has a number now.\n\nRefs #1"
 )
+EXPLORER = filling((("What do you need", "Milk"), ("Price", "1.20")), "Add", "Milk")
+"""Tries the task of the sample's configuration."""
 PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.1
 BROKEN = ("typo-in-total", "broken-in-browser")
@@ -150,7 +153,7 @@ async def demonstrated(
     async with AsyncExitStack() as stack:
         github = await stack.enter_async_context(StandInGitHub())
         codegen = await stack.enter_async_context(StandInCodegen())
-        gemini = await stack.enter_async_context(StandInGemini(sensible))
+        gemini = await stack.enter_async_context(StandInGemini(either(EXPLORER, sensible)))
         sample = await build_repository(folder)
         repository = github.add_repository(github.install("octo"), "shop", sample.path / ".git")
         account = github.state.user(AGENT, "Bot")

@@ -15,6 +15,7 @@ from dataclasses import replace
 from bot.domain.code_analysis import CodeAnalysis
 from bot.domain.masking import Masker
 from bot.domain.plan import Plan, Stage, StageEvent, StageFinished, StageNote
+from bot.ports.explorer import Explore
 from bot.ports.sandbox import Emit, Environment, Examined, SandboxUnavailable
 from bot.ports.source import Tree
 from sandbox.closed import prove_closed
@@ -82,12 +83,12 @@ class BoxSandbox:
             opened = await preparation.open()
         return opened.environment
 
-    async def run(self, environment: Environment) -> None:
+    async def run(self, environment: Environment, explore: Explore | None = None) -> None:
         """RUN; see the port."""
         opened = self._preparations[environment.id].opened
         assert opened is not None
         with _infrastructure():
-            await run_stages(opened)
+            await run_stages(opened, explore)
 
     async def close(self, environment_id: str) -> None:
         """Remove everything that carries this environment's id."""

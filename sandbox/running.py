@@ -18,11 +18,13 @@ from bot.domain.plan import (
     StageStatus,
     Step,
 )
+from bot.ports.explorer import Explore
 from bot.ports.sandbox import StageEnded
 from sandbox.application import Application
 from sandbox.box import LeftoversRemain
 from sandbox.engine import Kind
 from sandbox.equipment import Opened
+from sandbox.exploring import explored
 from sandbox.preparation import cut, with_refusals
 from sandbox.probe import ProbeFault
 from sandbox.services import ServiceNotReady, ended_services, start_service, wait_until_ready
@@ -35,8 +37,11 @@ Look = Callable[[HealthCheck], Awaitable[StageResult]]
 _GOES_ON = (StageStatus.PASSED, StageStatus.SKIPPED)
 
 
-async def run_stages(opened: Opened) -> None:
-    """Carry out the plan from the build on. Raises StageEnded at the first stage that fails."""
+async def run_stages(opened: Opened, explore: Explore | None = None) -> None:
+    """Carry out the plan from the build on. Raises StageEnded at the first stage that fails.
+
+    ``explore`` is the last to look at the application, where all else has.
+    """
     plan = opened.plan
     if plan.web is not None and plan.step(Stage.START):
         # The browser starts while the build runs; where it does not, the evaluation will say so.
@@ -53,7 +58,7 @@ async def run_stages(opened: Opened) -> None:
         if step.stage is Stage.START:
             if plan.build_network is not NetworkAccess.NONE:
                 await cut(opened)
-            await _start_application(opened, step)
+            await _start_application(opened, step, explore)
         else:
             extra = opened.proxy if plan.build_network is not NetworkAccess.NONE else None
             result = await opened.runner.run(step, extra)
@@ -106,20 +111,22 @@ async def _wait_for_services(opened: Opened, step: Step, fault: ServiceNotReady 
         )
 
 
-async def _start_application(opened: Opened, step: Step) -> None:
+async def _start_application(opened: Opened, step: Step, explore: Explore | None) -> None:
     plan = opened.plan
     application = Application(opened.runner, opened.probe, step, plan.health)
     try:
         await _conclude(opened, await application.start())
         if plan.health is not None:
-            await _look_at(opened, application, plan.health)
+            await _look_at(opened, application, plan.health, explore)
     except LeftoversRemain:
         await _conclude(opened, opened.runner.leftovers(step))
     finally:
         await application.stop()
 
 
-async def _look_at(opened: Opened, application: Application, health: HealthCheck) -> None:
+async def _look_at(
+    opened: Opened, application: Application, health: HealthCheck, explore: Explore | None
+) -> None:
     plan = opened.plan.web
     web = None if plan is None else partial(evaluate, application, plan=plan)
     looks: tuple[tuple[Stage, Look | None], ...] = (
@@ -128,9 +135,14 @@ async def _look_at(opened: Opened, application: Application, health: HealthCheck
         (Stage.WEB_EVALUATION, web),
         (Stage.STABILITY, application.check_stability),
     )
+    has_page = False
     for stage, look in looks:
         if look is not None and opened.plan.wants(stage):
-            await _conclude(opened, await look(health))
+            result = await look(health)
+            await _conclude(opened, result)
+            has_page = has_page or result.evaluation is not None
+    if explore is not None and plan is not None and has_page:
+        await explored(application, health, plan, explore)
 
 
 async def _conclude(opened: Opened, result: StageResult) -> None:

@@ -1,4 +1,6 @@
-"""``GeminiReviewer``: fulfils ``bot.ports.reviewer`` through google-generativeai.
+"""``GeminiReviewer`` and ``GeminiExplorer``: ``bot.ports.reviewer`` and ``bot.ports.explorer``.
+
+Both through google-generativeai.
 
 The library has ended (decision 0006), and what is odd here is measured: it warns while it is
 imported, which is slow; its own retry outlasts its timeout; its asynchronous call does not work
@@ -11,16 +13,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from limits import RateLimitItemPerMinute
 
 from bot.adapters.pacing import Pace
+from bot.domain import exploring
 from bot.domain.analysis import Malformed, Review, ReviewRequest, parse, schema
+from bot.domain.exploring import ExplorerAnswer, ExplorerRequest
 from bot.domain.masking import MASK, forms
 from bot.domain.problems import Limited, TryAgain
+from bot.ports.explorer import Explorer
 from bot.ports.reviewer import Reviewer, ReviewerFault, ReviewerProblem
 
 DEFAULT_MODEL: Final = "gemini-flash-latest"
@@ -28,6 +33,8 @@ DEFAULT_MODEL: Final = "gemini-flash-latest"
 DEFAULT_ENDPOINT: Final = "https://generativelanguage.googleapis.com"
 CALLS = (RateLimitItemPerMinute(9),)
 """The least that a key without payment may ask is 10 in a minute."""
+EXPLORING_CALLS = (RateLimitItemPerMinute(7),)
+"""An exploration asks many times: some are left for those who want a failure explained."""
 CALL_SECONDS = 45.0
 """Between two bytes, for the library knows no other limit; ``GRACE`` more for the whole answer."""
 GRACE_SECONDS = 5.0
@@ -53,6 +60,7 @@ _REFUSALS: Final = frozenset(
 _loading = threading.Lock()
 
 Turn = Mapping[str, Any]
+Formed = TypeVar("Formed")
 Problem = TryAgain | ReviewerProblem
 
 
@@ -176,18 +184,48 @@ class GeminiReviewer(Reviewer):
 
     async def review(self, request: ReviewRequest) -> Review:
         form = schema(request.categories)
-        turns: list[Turn] = [{"role": "user", "parts": _parts(request)}]
-        answer = await self._gemini.ask(request.rules, turns, form)
-        tokens = answer.tokens
-        problems = _problems(answer)
-        if problems:
-            turns += _repair(answer, problems)
-            answer = await self._gemini.ask(request.rules, turns, form)
-            tokens += answer.tokens
-            if problems := _problems(answer):
-                fault = ReviewerFault.BAD_ANSWER if answer.whole else ReviewerFault.TRUNCATED
-                raise ReviewerProblem(fault, "; ".join(problems)[:LONGEST_MESSAGE], tokens)
-        return replace(parse(answer.text), tokens=tokens, model=answer.model)
+        review, answer = await _formed(self._gemini, request.rules, _parts(request), form, parse)
+        return replace(review, tokens=answer.tokens, model=answer.model)
+
+
+class GeminiExplorer(Explorer):
+    """See ``bot.ports.explorer``."""
+
+    def __init__(self, gemini: Gemini) -> None:
+        self._gemini = gemini
+
+    async def next(self, request: ExplorerRequest) -> ExplorerAnswer:
+        parts: list[Any] = [request.text]
+        if request.picture is not None:
+            media_type, content = request.picture
+            parts += ["The window:", {"mime_type": media_type, "data": content}]
+        proposal, answer = await _formed(
+            self._gemini, request.rules, parts, exploring.schema(), exploring.parse
+        )
+        return ExplorerAnswer(proposal, answer.tokens, answer.model)
+
+
+async def _formed(
+    gemini: Gemini,
+    rules: str,
+    parts: Sequence[Any],
+    form: Mapping[str, Any],
+    read: Callable[[str], Formed],
+) -> tuple[Formed, Answer]:
+    """An answer that has its form, asked for once more where it has not; with all its tokens."""
+    turns: list[Turn] = [{"role": "user", "parts": list(parts)}]
+    answer = await gemini.ask(rules, turns, form)
+    tokens = answer.tokens
+    told = _read(answer, read)
+    if isinstance(told, _Unformed):
+        turns += _repair(answer, told.problems)
+        answer = await gemini.ask(rules, turns, form)
+        tokens += answer.tokens
+        told = _read(answer, read)
+        if isinstance(told, _Unformed):
+            fault = ReviewerFault.BAD_ANSWER if answer.whole else ReviewerFault.TRUNCATED
+            raise ReviewerProblem(fault, "; ".join(told.problems)[:LONGEST_MESSAGE], tokens)
+    return told, replace(answer, tokens=tokens)
 
 
 def _parts(request: ReviewRequest) -> list[Any]:
@@ -197,15 +235,20 @@ def _parts(request: ReviewRequest) -> list[Any]:
     return parts
 
 
-def _problems(answer: Answer) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class _Unformed:
     """What is wrong with an answer's form."""
+
+    problems: tuple[str, ...]
+
+
+def _read(answer: Answer, read: Callable[[str], Formed]) -> Formed | _Unformed:
     if not answer.whole:
-        return ("the answer is cut off: it is too long",)
+        return _Unformed(("the answer is cut off: it is too long",))
     try:
-        parse(answer.text)
+        return read(answer.text)
     except Malformed as wrong:
-        return wrong.problems
-    return ()
+        return _Unformed(wrong.problems)
 
 
 def _repair(answer: Answer, problems: tuple[str, ...]) -> list[Turn]:

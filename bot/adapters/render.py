@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bot.adapters import markdown
+from bot.adapters.exploration_view import shown_exploration
 from bot.adapters.picture_links import whole_report
 from bot.adapters.report_view import view
 from bot.adapters.review_view import shown_analysis
@@ -24,6 +25,7 @@ from bot.domain.check_runs import MAXIMUM_TEXT_BYTES
 from bot.domain.commands import COMMANDS
 from bot.domain.conversations import STATUS_MARKER
 from bot.domain.effects import Reply
+from bot.domain.exploring import Exploration, ExploringPromptView
 from bot.domain.log_text import one_line, plain
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import ValidationResult
@@ -38,7 +40,7 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 
 
 class TemplateRenderer:
-    """Fulfils ``bot.ports.renderer`` and ``bot.ports.reviewer.AnalysisPrompts``."""
+    """Fulfils ``bot.ports.renderer``, and the prompts of reviewer and explorer."""
 
     def __init__(self, templates: Path = TEMPLATES) -> None:
         loader = FileSystemLoader(templates)
@@ -113,6 +115,22 @@ class TemplateRenderer:
     def analysis_prompt(self, view: AnalysisPromptView) -> str:
         """See ``bot.ports.reviewer.AnalysisPrompts``."""
         return self._text.get_template("prompts/analysis.md.j2").render(view=view).strip()
+
+    def exploring_rules(self, view: ExploringPromptView) -> str:
+        """See ``bot.ports.explorer.ExploringPrompts``."""
+        return self._text.get_template("prompts/exploring_rules.md.j2").render(view=view).strip()
+
+    def exploring_prompt(self, view: ExploringPromptView) -> str:
+        """See ``bot.ports.explorer.ExploringPrompts``."""
+        return self._text.get_template("prompts/exploring.md.j2").render(view=view).strip()
+
+    def exploration_markdown(self, exploration: Exploration) -> str:
+        """The part of a report that tells what came of an exploration; empty where none began."""
+        shown = shown_exploration(exploration)
+        if shown is None:
+            return ""
+        template = self._markdown.get_template("checks/exploration.md.j2")
+        return _tidy(template.render(exploration=shown))
 
     def review_markdown(self, outcome: AnalysisOutcome) -> str:
         """The part of a report that tells what came of the analysis."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from bot.adapters.comparison_view import ShownComparison, shown_comparison
 from bot.adapters.duration import duration
+from bot.adapters.exploration_view import ShownExploration, shown_exploration
 from bot.adapters.review_view import CLASSES, ShownAnalysis, shown_analysis
 from bot.domain.excerpts import ended_at, excerpts, telling
 from bot.domain.log_text import one_line
@@ -137,6 +138,7 @@ class ReportView:
     seconds: str
     analysis: ShownAnalysis | None
     web: WebSection | None
+    exploration: ShownExploration | None
     changed: tuple[ChangedSymbolRow, ...]
     test_reports: tuple[AttachmentReference, ...]
 
@@ -172,6 +174,7 @@ def view(result: ValidationResult, title: str) -> ReportView:
         seconds=duration(result.seconds),
         analysis=_analysis(result),
         web=_web(result),
+        exploration=shown_exploration(result.exploration, result.attachments),
         changed=result.changed_symbols,
         test_reports=tuple(it for it in result.attachments if not _is_picture(it)),
     )

@@ -138,6 +138,7 @@ class Demo:
                 "its report says what changed against the base": "looks different"
                 in (check.text or ""),
                 **self._checked(on, pull.head_sha, check, "success"),
+                "an agent tried its task in the browser": _explored(check),
             },
         )
 
@@ -228,6 +229,15 @@ async def _with_pictures(on: DemoStage, url: str) -> str:
         content = base64.b64encode(await on.picture(urljoin(url, place))).decode("ascii")
         page = page.replace(f'"{place}"', f'"data:image/png;base64,{content}"')
     return page.replace("img-src 'self'", "img-src data:")
+
+
+def _explored(check: DemoCheck) -> bool:
+    """Whether the check run has what the exploring agent found, with the step that shows it."""
+    _, _, told = (check.text or "").partition("### What the exploring agent found")
+    return (
+        re.search(r"🔎 .*“Milk” is on the page.* \(step \d+: clicked button “Add”\)", told)
+        is not None
+    )
 
 
 def _status(on: DemoStage, number: int) -> DemoComment | None:

@@ -79,8 +79,11 @@ class Progress:
         match event:
             case StageStarted():
                 self._running, self._since, self._tail = event, time.monotonic(), ""
+                self._doing = ""
                 if self._live is None:
                     self._console.print(Text(_name(event), style="dim"))
+            case StageOutput(_, _, text) if self._running is None:
+                self.say(text)  # of what goes on after the stages
             case StageOutput(_, _, text):
                 self._tail = (self._tail + text)[-TAIL_CHARACTERS:]
             case StageNote(_, text):

@@ -111,8 +111,9 @@ class WebEvaluation(Section):
     task: Text = Field(
         default="",
         description=(
-            "A goal in plain words for the exploring agent. Needs a Gemini key; advice, never the "
-            "verdict."
+            "A goal in plain words for the exploring agent, which tries it in the browser after "
+            "all else has passed: at most 15 steps, 3 minutes and 120,000 tokens. Needs a Gemini "
+            "key; advice, never the verdict."
         ),
     )
     budgets: WebBudgets = Field(

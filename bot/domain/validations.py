@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from bot.domain.analysis import AnalysisOutcome
+from bot.domain.exploring import Exploration
 from bot.domain.plan import StageResult
 
 SCHEMA = 1
@@ -200,7 +201,8 @@ class ValidationResult:
     """The verdict with its evidence.
 
     ``what_to_do`` is a sentence for the author, empty where nothing is. ``analysis`` is what a
-    model says of a failure: it comes after the verdict, and has no say in it.
+    model says of a failure: it comes after the verdict, and has no say in it. Nor has
+    ``exploration``, what a model found in the browser: None where there is no task.
     """
 
     verdict: Verdict
@@ -222,6 +224,7 @@ class ValidationResult:
     class_rule: ClassRule | None = None
     what_to_do: str = ""
     analysis: AnalysisOutcome | None = None
+    exploration: Exploration | None = None
     attachments: tuple[AttachmentReference, ...] = ()
     changed_symbols: tuple[ChangedSymbolRow, ...] = ()
 
@@ -292,6 +295,7 @@ class ValidationResult:
                 for finding in self.findings
             ],
             "analysis": self.analysis.to_json() if self.analysis else None,
+            "exploration": self.exploration.to_json() if self.exploration else None,
             "changed_symbols": [
                 {"symbol": it.symbol, "place": it.place, "usages": it.usages, "files": it.files}
                 for it in self.changed_symbols

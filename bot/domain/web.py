@@ -332,6 +332,7 @@ class WebPlan:
 
     Without that the pages that the first one links to are looked at as well, and a first page that
     is none means that there is nothing to look at. ``base`` is None where nothing is compared.
+    ``task`` is what an exploring agent is to try afterwards, empty for nothing.
     """
 
     pages: tuple[str, ...] = ("/",)
@@ -342,6 +343,7 @@ class WebPlan:
     base: WebBase | None = None
     seconds: float = 240.0
     page_seconds: float = 20.0
+    task: str = ""
 
 
 _HASHED = re.compile(r"(?<=[-._])(?=[\w-]*\d)[\w-]{8,}(?=\.\w+)")

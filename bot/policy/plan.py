@@ -245,6 +245,7 @@ class _Draft:
             follow=not configured,
             flows=section.flows,
             budgets=section.budgets,
+            task=section.task.strip(),
         )
 
     def snapshot(self) -> SnapshotRecipe | None:

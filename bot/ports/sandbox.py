@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.domain.code_analysis import CodeAnalysis
 from bot.domain.plan import Plan, StageEvent
+from bot.ports.explorer import Explore
 from bot.ports.source import Tree
 
 Emit = Callable[[StageEvent], Awaitable[None]]
@@ -84,8 +85,12 @@ class Sandbox(Protocol):
         A ``kept`` environment's boxes outlive this process, until their deadline or until closed.
         """
 
-    async def run(self, environment: Environment) -> None:
-        """RUN, from services and build to stability, emitting to where ``open`` emitted."""
+    async def run(self, environment: Environment, explore: Explore | None = None) -> None:
+        """RUN, from services and build to stability, emitting to where ``open`` emitted.
+
+        After all of that, where a web page was looked at and nothing failed, ``explore`` is given
+        a tab; what comes of it is nothing that ``run`` fails for.
+        """
 
     async def close(self, environment_id: str) -> None:
         """Remove everything that carries this environment's id."""

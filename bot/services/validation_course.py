@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.domain.changes import ChangeContext
 from bot.domain.config_parser import ParsedConfig
+from bot.domain.exploring import Exploration
 from bot.domain.plan import (
     Plan,
     Stage,
@@ -25,7 +26,7 @@ from bot.policy.matchers import Matcher
 from bot.ports.clock import Clock
 from bot.ports.sandbox import Emit, Environment
 
-MOST_ATTACHMENTS = 64
+MOST_ATTACHMENTS = 80
 """Files of one validation: the sandbox bounds their size."""
 
 
@@ -73,6 +74,7 @@ class Course:
     matchers: tuple[Matcher, ...] = ()
     attachments: list[StageAttachment] = field(default_factory=list)
     code: CodeAnalysisReport | None = None
+    exploration: Exploration | None = None
     under_way: StageStarted | None = None
     fault: str | None = None
     cancelled: bool = False

@@ -42,6 +42,7 @@ from bot.policy.code_analysis import judge as judge_code
 from bot.policy.code_analysis import readable
 from bot.policy.config_change import changes
 from bot.policy.detect import detect, interesting
+from bot.policy.exploring import notes as unexplored
 from bot.policy.findings import extract, merged
 from bot.policy.matchers import Matcher, parse_matchers
 from bot.policy.next_step import next_step
@@ -50,9 +51,11 @@ from bot.policy.test_reports import read_report
 from bot.policy.validation import ValidationFacts, decide
 from bot.policy.web_places import findings as web_findings
 from bot.ports.clock import Clock
+from bot.ports.explorer import Explore
 from bot.ports.sandbox import Emit, Environment, Sandbox, SandboxUnavailable, StageEnded
 from bot.ports.source import Source, SourceProblem, Tree
 from bot.services.analysis import Analyst
+from bot.services.exploring import Explorations
 from bot.services.validation_course import Course, ValidationRequest
 
 WORTH_KEEPING_SECONDS = 2.0
@@ -78,12 +81,18 @@ class ValidationPipeline:
     """The use case of validating one commit; see the product's interface for its four verbs."""
 
     def __init__(
-        self, source: Source, sandbox: Sandbox, clock: Clock, analyst: Analyst | None = None
+        self,
+        source: Source,
+        sandbox: Sandbox,
+        clock: Clock,
+        analyst: Analyst | None = None,
+        explorations: Explorations | None = None,
     ) -> None:
         self._source = source
         self._sandbox = sandbox
         self._clock = clock
         self._analyst = analyst
+        self._explorations = explorations
 
     async def trigger_validation(
         self, request: ValidationRequest, emit: Emit, tell: Tell | None = None
@@ -118,9 +127,11 @@ class ValidationPipeline:
             kept=request.kept,
         )
 
-    async def run_validation(self, environment: Environment) -> None:
+    async def run_validation(
+        self, environment: Environment, explore: Explore | None = None
+    ) -> None:
         """Run the plan's stages in an environment. Raises StageEnded where one did not pass."""
-        await self._sandbox.run(environment)
+        await self._sandbox.run(environment, explore)
 
     async def cleanup_environment(self, environment_id: str) -> None:
         """Remove all that an environment has; it may have been removed before."""
@@ -211,7 +222,8 @@ class ValidationPipeline:
                 course.validation.id, course.plan, tree, course.request, course.take
             )
             course.go(ValidationStatus.RUNNING)
-            await self.run_validation(course.environment)
+            explore = self._explorations.of(course) if self._explorations else None
+            await self.run_validation(course.environment, explore)
             await self._analyse_code(course, tree)
         except SandboxUnavailable as fault:
             course.fault = str(fault)
@@ -365,8 +377,17 @@ class ValidationPipeline:
             findings=findings,
             assumed=plan.assumed,
             not_verified=decision.not_verified,
-            notes=tuple(dict.fromkeys((*course.notes, *advice(plan, decision.stages)))),
+            notes=tuple(
+                dict.fromkeys(
+                    (
+                        *course.notes,
+                        *advice(plan, decision.stages),
+                        *unexplored(course.exploration, decision.stages),
+                    )
+                )
+            ),
             title=decision.title,
+            exploration=course.exploration,
             class_rule=ClassRule(because.rule, because.sentence, because.evidence)
             if because
             else None,

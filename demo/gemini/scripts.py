@@ -35,9 +35,12 @@ def pieces(asked: Asked) -> list[Piece]:
 
 def orders(asked: Asked) -> list[str]:
     """All that the evidence tells the model to say."""
-    return [
-        order for piece in pieces(asked) for order in ORDER.findall(f"{piece.text}\n{piece.label}")
-    ]
+    return [order for piece in pieces(asked) for order in orders_of(f"{piece.text}\n{piece.label}")]
+
+
+def orders_of(text: str) -> list[str]:
+    """All that a text tells the model to say."""
+    return [str(order) for order in ORDER.findall(text)]
 
 
 def sensible(asked: Asked) -> Said:

@@ -30,6 +30,7 @@ from typing import Any
 # An isolated interpreter (-I) does not look beside the program by itself.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from probe_explore import explore_act, explore_close, explore_open
 from probe_health import health
 from probe_network import closed, listeners, wait_for_listener
 from probe_pictures import compare, put
@@ -51,6 +52,9 @@ VERBS: dict[str, Verb] = {
     "web": web,
     "put": put,
     "compare": compare,
+    "explore_open": explore_open,
+    "explore_act": explore_act,
+    "explore_close": explore_close,
 }
 
 

@@ -70,7 +70,7 @@ class FlowRun:
             except TimeoutError:
                 self.reason = f"it took longer than {STEP_SECONDS * 2:.0f} s"
             except Exception as fault:  # noqa: BLE001 - Playwright's, and told
-                self.reason = _words(fault)
+                self.reason = words(fault, STEP_SECONDS)
             if self.reason:
                 return
         await watcher.rest()
@@ -87,7 +87,7 @@ class FlowRun:
             case "fill":
                 await page.locator(value["selector"]).first.fill(value["text"], timeout=patience)
             case "select":
-                await _select(page.locator(value["selector"]).first, value["text"], patience)
+                await choose(page.locator(value["selector"]).first, value["text"], patience)
             case "press":
                 await page.keyboard.press(value)
             case "wait_for":
@@ -149,7 +149,7 @@ class FlowRun:
             self.pictures.append((name, seen.picture))
 
 
-async def _select(element: Any, text: str, patience: float) -> None:
+async def choose(element: Any, text: str, patience: float) -> None:
     """Choose the option of a label, else of a value."""
     try:
         await element.select_option(label=text, timeout=patience / 4)
@@ -157,10 +157,10 @@ async def _select(element: Any, text: str, patience: float) -> None:
         await element.select_option(value=text, timeout=patience)
 
 
-def _words(fault: Exception) -> str:
+def words(fault: Exception, seconds: float) -> str:
     """Playwright's first line; a timeout means that there was no such element to act on."""
     line = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
     line = line.partition(": ")[2] or line
     if "Timeout" in line and "exceeded" in line:
-        return f"it was not there within {STEP_SECONDS:.0f} s"
+        return f"it was not there within {seconds:.0f} s"
     return line[:300]

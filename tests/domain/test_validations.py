@@ -135,6 +135,7 @@ def test_json_as_published() -> None:
         "class_rule": None,
         "what_to_do": "",
         "analysis": None,
+        "exploration": None,
         "artifacts": [],
         "changed_symbols": [],
         "checks": {"build_success": "failed", "tests_pass": "not_run"},

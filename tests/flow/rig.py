@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from assembly.analysis import analysts
+from assembly.analysis import advisers
 from assembly.doors import doors
 from assembly.hands import hands
 from assembly.house import House, house
@@ -24,6 +24,7 @@ from bot.adapters.render import TemplateRenderer
 from bot.cli.wiring import Workbench
 from bot.domain.code_analysis import AnalysisState, CodeAnalysis
 from bot.domain.plan import Cause, Log, Plan, Stage, StageAttachment, StageResult, StageStatus
+from bot.ports.explorer import Explore, Tab
 from bot.ports.inbox import ItemState
 from bot.ports.sandbox import Emit, Environment
 from bot.ports.source import Tree
@@ -81,6 +82,8 @@ class Boxes:
     """What a browser would see of any commit."""
     left: Sequence[StageAttachment] = ()
     """The files that each run makes."""
+    tab: Callable[[Emit], Tab] | None = None
+    """Makes the tab that an exploring agent is given where all stages passed."""
     _made: dict[str, ScriptedSandbox] = field(default_factory=dict)
 
     async def ready(self) -> None:
@@ -107,12 +110,13 @@ class Boxes:
         self._made[environment_id] = script
         return await script.open(environment_id, plan, tree, secrets, emit, scope=scope, kept=kept)
 
-    async def run(self, environment: Environment) -> None:
+    async def run(self, environment: Environment, explore: Explore | None = None) -> None:
         script = self._made[environment.id]
         assert script.emit is not None
+        script.tab = self.tab(script.emit) if self.tab else None
         for attachment in self.left:
             await script.emit(attachment)
-        await script.run(environment)
+        await script.run(environment, explore)
 
     async def close(self, environment_id: str) -> None:
         if self._made.pop(environment_id, None) is not None:
@@ -250,8 +254,14 @@ async def bot(
         async def info() -> EngineInfo:
             return EngineInfo("id", "1", 4, 8 * 1024**3, "x86_64")
 
-        async with analysts(settings, TemplateRenderer(), clock) as analyst:
-            pipeline = ValidationPipeline(source, boxes, clock, analyst)  # type: ignore[arg-type]  # examine is not asked
+        async with advisers(settings, TemplateRenderer(), clock) as told:
+            pipeline = ValidationPipeline(
+                source,
+                boxes,  # type: ignore[arg-type]  # examine is not asked
+                clock,
+                told.analyst,
+                told.explorations,
+            )
             yield Workbench(pipeline, boxes, info)  # type: ignore[arg-type]  # as above
 
     async with AsyncExitStack() as stack:

@@ -22,6 +22,7 @@ from bot.domain.plan import (
 )
 from bot.domain.source import Origin
 from bot.domain.validations import ValidationResult
+from bot.ports.explorer import Explore, Tab
 from bot.ports.sandbox import Emit, Environment, Examined, StageEnded
 from bot.ports.source import Tree
 from bot.services.validation_course import ValidationRequest
@@ -87,6 +88,8 @@ class ScriptedSandbox:
     calls: list[str] = field(default_factory=list)
     secrets: Mapping[str, str] = field(default_factory=dict)
     emit: Emit | None = None
+    tab: Tab | None = None
+    """What an exploring agent is given where all results passed."""
 
     async def _happen(self, verb: str) -> None:
         self.calls.append(verb)
@@ -113,11 +116,13 @@ class ScriptedSandbox:
                 await self._say(result)
         return Environment(environment_id, plan, "image", self.key, self.hit)
 
-    async def run(self, environment: Environment) -> None:
+    async def run(self, environment: Environment, explore: Explore | None = None) -> None:
         await self._happen("run")
         for result in self.results:
             if result.stage is not Stage.INSTALL:
                 await self._say(result)
+        if explore is not None and self.tab is not None:
+            await explore(self.tab)
 
     async def close(self, environment_id: str) -> None:
         await self._happen("close")

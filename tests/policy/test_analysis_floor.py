@@ -19,6 +19,15 @@ from bot.domain.analysis import (
     Review,
     Statement,
 )
+from bot.domain.exploring import (
+    Action,
+    ActionKind,
+    Exploration,
+    ExploredStep,
+    Outcome,
+    Proposal,
+    Remark,
+)
 from bot.domain.plan import Log, Stage, StageResult, StageStatus
 from bot.domain.validations import Check, CheckState, ValidationResult, Verdict
 from bot.policy.analysis import attach
@@ -80,11 +89,18 @@ def test_an_outcome_has_no_place_for_a_verdict_an_effect_or_a_command() -> None:
     assert not {it for it in made - {EvidenceKind} if isinstance(it, type) and issubclass(it, Enum)}
 
 
+def test_an_exploration_has_no_place_for_a_verdict_an_effect_or_a_command() -> None:
+    held = _words_of(Exploration, set()) | _words_of(Proposal, set())
+    own = {Exploration, ExploredStep, Remark, Outcome, Proposal, Action, ActionKind}
+    made = {it for it in held if not typing.get_args(it)}
+    assert made == {str, float, int, types.NoneType, Ellipsis} | own
+
+
 def test_the_verdict_is_decided_from_facts_that_have_no_analysis() -> None:
     held = _words_of(ValidationFacts, set())
     assert StageResult in held
     assert Log in held
-    assert not held & {AnalysisOutcome, Review, Statement, Place, Evidence}
+    assert not held & {AnalysisOutcome, Review, Statement, Place, Evidence, Exploration, Remark}
 
 
 def test_passed_is_not_touched_either() -> None:

@@ -431,3 +431,12 @@ def test_every_value_has_its_source() -> None:
         ("npm test", Source.DETECTED, "package.json"),
         ("", Source.DEFAULT, ""),
     ]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_task_is_explored_whoever_wrote_the_change(*, trusted: bool) -> None:
+    """The configuration is the default branch's; what a task says gates nothing."""
+    text = "web_evaluation: {task: ' Buy milk. '}"
+    plan = plan_of(text, trusted=trusted)
+    assert plan.web is not None
+    assert (plan.web.task, plan.web.explicit) == ("Buy milk.", False)
