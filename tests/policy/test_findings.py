@@ -95,13 +95,25 @@ ROWS = [
     pytest.param(
         "  AssertionError [ERR_ASSERTION]: Expected values to be equal:\n\n  1 !== 2\n\n"
         "      at TestContext.<anonymous> (file:///workspace/test/a.test.js:5:10)",
-        ("test/a.test.js", 5, 10, "AssertionError", "Expected values to be equal:"),
+        ("test/a.test.js", 5, 10, "AssertionError", "Expected values to be equal: 1 !== 2"),
         id="node:test",
     ),
     pytest.param(
         "  location: '/workspace/test/a.test.js:3:1'\n  failureType: 'x'\n  error: 'it broke'",
         ("test/a.test.js", 3, 1, "", "it broke"),
         id="node:test, TAP",
+    ),
+    pytest.param(
+        "  location: '/workspace/test/a.test.js:1:1'\n  failureType: 'testCodeFailure'\n"
+        "  exitCode: 3\n  signal: ~\n  error: 'test failed'\n  code: 'ERR_TEST_FAILURE'",
+        ("test/a.test.js", 1, 1, "", "exitCode: 3"),
+        id="node:test, TAP, the file's process ended",
+    ),
+    pytest.param(
+        "  location: '/workspace/test/a.test.js:1:1'\n  failureType: 'testCodeFailure'\n"
+        "  exitCode: ~\n  signal: 'SIGSEGV'\n  error: 'test failed'",
+        ("test/a.test.js", 1, 1, "", "signal: 'SIGSEGV'"),
+        id="node:test, TAP, the file's process was killed",
     ),
     pytest.param(
         "  ● adds › numbers\n\n    expect(received).toBe(expected)\n\n    Expected: 1\n\n"

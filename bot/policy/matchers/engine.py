@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,8 @@ from bot.policy.matchers.shape import Manifest, Matcher, Pattern, Trace
 _STEPS = 200_000_000
 """What the expressions of somebody else may take for a log: a few seconds at the worst."""
 _STEPS_A_LINE = 2_000_000
+_COMPARED = re.compile(r"\s{0,12}(?P<what>\S.{0,200} (?:!==|!=|===|==) \S.{0,200})$")
+"""What a message that ends in a colon says two lines below: ``2.36 !== 2.37`` (Node's assert)."""
 _LEVELS = {
     "warning": Level.WARNING,
     "warn": Level.WARNING,
@@ -112,7 +115,7 @@ def _sequence(
             at += 1
             found = budget.match(pattern, line)
             if found is not None:
-                groups |= found
+                groups |= _completed(found, lines[at : at + 2])
                 break
             if pattern.until is not None and pattern.until.match(line):
                 return None, at
@@ -149,7 +152,7 @@ def _stacks(trace: Trace, lines: Sequence[str], find: Find) -> Iterator[Place]:
             at += 1
             continue
         frames: list[dict[str, str]] = []
-        said = _named(opened.groupdict())
+        said = _completed(_named(opened.groupdict()), lines[at + 1 : at + 3])
         if trace.message_last:
             frames.append(said)
             said = {}
@@ -184,6 +187,16 @@ def _innermost(
 
 def _named(groups: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in groups.items() if value}
+
+
+def _completed(groups: dict[str, str], below: Sequence[str]) -> dict[str, str]:
+    """The groups, with what was compared where their message only announces it."""
+    if not groups.get("message", "").endswith(":"):
+        return groups
+    compared = next((match for line in below if (match := _COMPARED.match(line))), None)
+    if compared is None:
+        return groups
+    return groups | {"message": f"{groups['message']} {compared['what'].strip()}"}
 
 
 def _itself(path: str) -> str:

@@ -244,11 +244,20 @@ EXTRA: tuple[Matcher, ...] = (
         rf"(?P<code>{_ERROR})(?: \[\w{{1,60}}\])?: (?P<message>\S.*)",
         within=8,
     ),
+    # location: '/workspace/a.test.js:1:1', then "exitCode: 3": the file's process has ended, of
+    # which the error says no more than 'test failed'
+    lines(
+        "node-tap-exit",
+        rf"\s{{0,12}}location: '{_PLACE}'",
+        r"\s{0,12}(?P<message>exitCode: [1-9]\d{0,9}|signal: 'SIG[A-Z]{1,12}')\s*$",
+        within=5,
+        fallback=True,
+    ),
     # location: '/workspace/test/a.test.js:3:1', then "error: 'message'" (TAP of node:test)
     lines(
         "node-tap",
         rf"\s{{0,12}}location: '{_PLACE}'",
-        r"\s{0,12}error: (?![|>])[\"']?(?P<message>.{1,400}?)[\"']?\s*$",
+        r"\s{0,12}error: (?![|>]|'test failed'\s*$)[\"']?(?P<message>.{1,400}?)[\"']?\s*$",
         within=5,
         fallback=True,
     ),
