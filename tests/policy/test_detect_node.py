@@ -440,3 +440,16 @@ def test_what_is_missing_says_what_to_do() -> None:
             "server file; set `deployment.start_command`"
         ),
     }
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [({}, False), ({"dependencies": {}}, False), ({"devDependencies": {"mocha": "11"}}, True)],
+    ids=["nothing to install", "none listed", "something to install"],
+)
+def test_a_lock_file_is_missed_where_it_would_pin_something(
+    more: dict[str, object], *, said: bool
+) -> None:
+    files = {"package.json": _package(scripts={"test": "node --test"}, **more)}
+    notes = detect(files, frozenset(files)).notes
+    assert any("no lock file" in it for it in notes) is said

@@ -18,6 +18,10 @@ _LOCKS = {
     "bun.lock": "bun",
     "bun.lockb": "bun",
 }
+_WANTING = (
+    "dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "workspaces",
+)  # fmt: skip
+"""What a manifest without a lock file leaves to the day."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def package_manager(tree: Tree, manifest: Mapping[str, Any]) -> PackageManager:
     name = _LOCKS.get(lock) or (wanted if wanted in {"npm", "pnpm", "yarn"} else "npm")
     if lock:
         return PackageManager(name, Found(_locked(name, tree, named), lock), lock, tuple(notes))
-    if not locks:
+    if not locks and any(manifest.get(key) for key in _WANTING):
         notes.append("there is no lock file; what is installed changes from day to day")
     return PackageManager(name, Found(f"{name} install", "package.json"), notes=tuple(notes))
 
