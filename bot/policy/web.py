@@ -48,6 +48,9 @@ _ONLY_MEASURE = (
     "cloudflareinsights.com",
 )
 """Hosts whose scripts only count visitors: no page breaks without them."""
+_OF_A_PROMISE = "Uncaught (in promise) "
+_SCRIPTS = (".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx")
+"""A page's own first character is what a browser gives where it knows no place."""
 _UNASKED = ("/favicon.ico", "/apple-touch-icon")
 """What browsers ask for by themselves: nobody's asset."""
 
@@ -125,7 +128,7 @@ def _judge_page(page: PageSeen, gates: _Sentences, advice: _Sentences) -> None:
         reason = page.fault.reason.removeprefix("it ")
         excuse = lacking if page.fault.kind is FaultKind.BLANK else ""
         excuse = ", at times" if page.fault.flaky else excuse
-        (advice if excuse else gates).add(f"{where} {reason}{excuse}")
+        (advice if excuse else gates).add(f"{where} {reason}{_why_blank(page)}{excuse}")
     for thrown in page.exceptions:
         _judge_exception(_code(page.path), thrown, lacking, gates, advice)
     for request in page.requests:
@@ -145,11 +148,21 @@ def _judge_page(page: PageSeen, gates: _Sentences, advice: _Sentences) -> None:
         )
 
 
+def _why_blank(page: PageSeen) -> str:
+    """What the browser says of a page on which nothing is, where no exception tells of it."""
+    blank = page.fault is not None and page.fault.kind is FaultKind.BLANK
+    error = next((it for it in page.console if not it.flaky), None)
+    if not blank or page.exceptions or error is None:
+        return ""
+    return f"; the console says: {_quoted(error.text)}{_at(error.frame)}"
+
+
 def _judge_exception(
     where: str, thrown: Thrown, lacking: str, gates: _Sentences, advice: _Sentences
 ) -> None:
     at = _at(thrown.frames[0]) if thrown.frames else ""
-    said = f"{where}: uncaught exception: {_quoted(thrown.text)}{at}"
+    text = _quoted(thrown.text.removeprefix(_OF_A_PROMISE))
+    said = f"{where}: uncaught exception: {text}{at}"
     excuse = ", at times" if thrown.flaky else lacking
     (advice if excuse else gates).add(f"{said}{excuse}")
 
@@ -309,7 +322,8 @@ def _distinct(found: Iterable[tuple[str, str, str]]) -> list[str]:
 
 
 def _at(frame: Frame) -> str:
-    if not frame.url:
+    nowhere = (frame.line, frame.column) == (1, 1) and not frame.url.endswith(_SCRIPTS)
+    if not frame.url or nowhere:
         return ""
     numbers = [str(it) for it in (frame.line, frame.column) if it is not None]
     return f" ({_code(':'.join([frame.url, *numbers]))})"

@@ -72,6 +72,16 @@ GATES = [
     ),
     pytest.param(
         evaluation(
+            replace(
+                PAGE,
+                exceptions=(Thrown("Uncaught (in promise) SyntaxError: no", (Frame("/", 1, 1),)),),
+            )
+        ),
+        "`/`: uncaught exception: SyntaxError: no",
+        id="exception of which the browser knows no place",
+    ),
+    pytest.param(
+        evaluation(
             replace(PAGE, exceptions=(THROWN,), missing=("script www.googletagmanager.com",))
         ),
         "`/`: uncaught exception: TypeError: x is not a function (`/js/app.js:3:7`)",
@@ -328,3 +338,13 @@ def test_the_same_place_is_told_once_and_the_gravest_first() -> None:
         (3, Level.FAILURE, "exception"),
         (1, Level.WARNING, "console"),
     ]
+
+
+def test_a_blank_page_is_told_with_what_the_console_says_of_it() -> None:
+    said = ConsoleError("Executing inline script violates the policy", "/", 10)
+    page = replace(PAGE, fault=PageFault(FaultKind.BLANK, "it is blank"), console=(said,))
+    assert judge(evaluation(page), WebPlan()).gates == (
+        "`/` is blank; the console says: Executing inline script violates the policy (`/:10`)",
+    )
+    thrown = replace(page, exceptions=(THROWN,))
+    assert judge(evaluation(thrown), WebPlan()).gates[0] == "`/` is blank"
