@@ -32,6 +32,8 @@ _MODULE = re.compile(
     r"|(?:Could not resolve|failed to resolve import|Can't resolve) "
     r"[\"']((?:@[\w.-]{1,100}/)?[\w-][\w.-]{0,100})[\"']"
 )
+_CODE_ONLY = re.compile(r"^npm (?:ERR!|error) code [A-Z0-9_]{1,60}$")
+_PATH_NOT_THERE = re.compile(r"^`[^`]{1,2000}` answered (?:404|410)\b")
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,11 @@ class _Case:
         return self.result.stage is Stage.INSTALL
 
     def line(self, pattern: re.Pattern[str]) -> str | None:
-        """The first line that a pattern is found in."""
-        return next((line for line in self.lines if pattern.search(line)), None)
+        """The first line that a pattern is found in; one that says more than a code, if any."""
+        found = [line for line in self.lines if pattern.search(line)]
+        return next(
+            (line for line in found if not _CODE_ONLY.search(line)), next(iter(found), None)
+        )
 
     @property
     def missing_secret(self) -> str | None:

@@ -70,6 +70,7 @@ class Course:
     stages: list[StageResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     paths: frozenset[str] = frozenset()
+    files: Mapping[str, str] = field(default_factory=dict)
     missing_secrets: Mapping[str, Collection[str]] = field(default_factory=dict)
     matchers: tuple[Matcher, ...] = ()
     attachments: list[StageAttachment] = field(default_factory=list)

@@ -44,6 +44,7 @@ from bot.policy.config_change import changes
 from bot.policy.detect import detect, interesting
 from bot.policy.exploring import notes as unexplored
 from bot.policy.findings import extract, merged
+from bot.policy.manifest_lines import with_lines
 from bot.policy.matchers import Matcher, parse_matchers
 from bot.policy.next_step import next_step
 from bot.policy.plan import NO_BASE, NO_CODE, for_the_browser, make_plan
@@ -174,6 +175,7 @@ class ValidationPipeline:
             for path in interesting(course.paths)
             if (content := await tree.read(path)) is not None
         }
+        course.files = files
         request = course.request
         if request.config is not None:
             course.notes.extend(changes(request.config, parsed))
@@ -424,6 +426,7 @@ def _findings(course: Course, result: StageResult) -> tuple[Finding, ...]:
     ]
     course.notes += [it.problem for it in reports if it.problem]
     said = extract(result.stage, result.log.text, paths, matchers=course.matchers)
+    said = with_lines(said, course.files)
     return (*seen, *merged(*(it.findings for it in reports), said))
 
 

@@ -164,6 +164,8 @@ def test_what_was_measured(told: Classification, rule: str, of: FailureClass) ->
 def test_a_classification_shows_what_it_saw() -> None:
     assert decided(Stage.TEST, findings=(FINDING,)).evidence == "src/a.js:3: no"
     assert decided(Stage.HEALTH, missing_secrets={"DB": ("start",)}).evidence == "DB"
+    named = "npm error notarget No matching version found for ms@99."
+    assert decided(Stage.INSTALL, f"npm error code ETARGET\n{named}").evidence == named
     long = decided(Stage.INSTALL, "npm error code ERESOLVE " + "x" * 900).evidence
     assert long.startswith("npm error code ERESOLVE")
     assert len(long) == 200
