@@ -340,6 +340,8 @@ class ValidationPipeline:
     def _result(self, course: Course) -> ValidationResult:
         plan = course.plan
         found = {it.stage: _findings(course, it) for it in course.stages}
+        if course.code is not None:
+            found[Stage.CODE_ANALYSIS] = course.code.findings
         failed = ended_at(tuple(course.stages))
         decision = decide(
             ValidationFacts(
@@ -356,8 +358,6 @@ class ValidationPipeline:
         findings = tuple(
             finding for stage in decision.stages for finding in found.get(stage.stage, ())
         )
-        if course.code is not None:
-            findings += course.code.findings
         because = decision.classification
         environment, validation = course.environment, course.validation
         use = None

@@ -39,6 +39,7 @@ validation: {required_checks: [build_success, tests_pass]}
 """
 TREE = {".github/codegenapp.yml": CONFIGURED, "src/app.ts": "let x"}
 
+UNCHANGED = CodeAnalysis(AnalysisState.UNCHANGED, has_base=True)
 Happening = Callable[[], Awaitable[None]]
 
 
@@ -85,6 +86,7 @@ class ScriptedSandbox:
     happenings: Mapping[str, Happening] = field(default_factory=dict)
     key: str = "key"
     hit: bool = False
+    analysis: CodeAnalysis = UNCHANGED
     calls: list[str] = field(default_factory=list)
     secrets: Mapping[str, str] = field(default_factory=dict)
     emit: Emit | None = None
@@ -130,7 +132,7 @@ class ScriptedSandbox:
     async def analyse(
         self, environment_id: str, head: Tree, base: Tree, emit: Emit
     ) -> CodeAnalysis:
-        return CodeAnalysis(AnalysisState.UNCHANGED, has_base=True)
+        return self.analysis
 
     async def keep_snapshot(self, environment: Environment, tree: Tree) -> bool:
         await self._happen("keep_snapshot")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.adapters.clock import SystemClock
+from bot.domain.code_analysis import AnalysisState, CodeAnalysis, DanglingImport
 from bot.domain.plan import (
     Cause,
     Log,
@@ -65,6 +66,29 @@ async def test_all_is_well(statuses: list[ValidationStatus]) -> None:
     assert (result.snapshot.key, result.snapshot.hit) == ("key", False)
     assert "a note of the source" in result.notes
     assert bench.heard.results[Stage.RETRIEVE].status is StageStatus.PASSED
+
+
+async def test_an_install_that_fails_is_blamed_on_the_line_of_the_manifest() -> None:
+    log = Log("npm error code ETARGET\nnpm error notarget No matching version found for ms@99.\n")
+    install = StageResult(
+        Stage.INSTALL, StageStatus.FAILED, cause=Cause.EXIT_CODE, exit_code=1, log=log
+    )
+    manifest = '{\n  "dependencies": {\n    "ms": "99"\n  }\n}\n'
+    source = ScriptedSource({"package.json": manifest})
+    result = await Bench(ScriptedSandbox((install,)), source).validate()
+    assert (result.verdict, result.failure_class) == (Verdict.FAILED, "dependency")
+    assert [(it.file, it.line) for it in result.findings] == [("package.json", 3)]
+
+
+async def test_an_import_that_leads_nowhere_is_blamed_on_its_line() -> None:
+    lost = DanglingImport("src/app.ts", 1, 1, "./cart", "", certain=True, why="")
+    analysis = CodeAnalysis(AnalysisState.ANALYSED, has_base=True, dangling=(lost,))
+    result = await Bench(ScriptedSandbox(GOOD, analysis=analysis)).validate(base_sha="b" * 40)
+    assert (result.verdict, result.failure_class) == (Verdict.FAILED, "code")
+    assert [(it.stage, it.file, it.line) for it in result.findings] == [
+        ("code_analysis", "src/app.ts", 1)
+    ]
+    assert result.what_to_do == "Mend `src/app.ts:1`, and push."
 
 
 async def test_a_stage_fails(statuses: list[ValidationStatus]) -> None:
