@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from bot.domain.plan import (
     Cause,
@@ -21,6 +22,9 @@ from sandbox.probe import Probe
 from sandbox.steps import Runner, Running, finished_result, first_of
 
 START_SECONDS = 3.0
+"""After how long a command that has no port counts as started."""
+LISTEN_SECONDS = 10.0
+"""How long one with a port may take to listen, or to end by itself, and still be starting."""
 REQUEST_SECONDS = 10.0
 STABILITY_SECONDS = 15.0
 STABILITY_PATIENCE = 2.0
@@ -41,17 +45,21 @@ class Application:
     health: HealthCheck | None
     running: Running | None = None
     healthy_at: float = field(default=0.0)
+    beside: frozenset[int] = frozenset()
+    """Ports that the services have opened before it was started."""
 
     async def start(self) -> StageResult:
         """Start it. It has started when it listens, or when it has not ended after a while."""
+        if self.health and self.runner.plan.services:
+            self.beside = _ports((await self.probe.ask("listeners"))["listeners"])
         self.running = running = await self.runner.launch(self.step)
         if self.health:
             await self.watching(
                 self.probe.ask(
                     "wait_for_listener",
-                    seconds=START_SECONDS,
+                    seconds=LISTEN_SECONDS,
                     port=self.health.port,
-                    timeout=START_SECONDS,
+                    timeout=LISTEN_SECONDS,
                 )
             )
         else:
@@ -96,7 +104,10 @@ class Application:
             if ended := await self._ended_meanwhile(Stage.PORTS, started):
                 return ended
             reason = f"nothing listens on 127.0.0.1:{health.port} any more"
-            return self._bad(Stage.PORTS, started, Cause.PORT_CLOSED, reason)
+            assert self.running is not None
+            if self.running.ended.done():
+                reason += ": the start command has ended, with exit code 0"
+            return self._bad(Stage.PORTS, started, Cause.CRASHED, reason)
         where = "all interfaces" if any(it["all_interfaces"] for it in mine) else "127.0.0.1"
         reason = f"port {health.port} is open on {where}"
         if others:
@@ -163,8 +174,13 @@ class Application:
         if seconds < deadline:
             return self._bad(stage, started, Cause.TIMEOUT, _OUT_OF_TIME)
         assert answer is not None
-        before = "well at first, and then no more: " if stage is Stage.STABILITY else ""
-        return self._bad(stage, started, Cause.UNHEALTHY, before + _unwell(answer))
+        if stage is Stage.STABILITY:
+            reason = f"well at first, and then no more: {_unwell(answer)}"
+            return self._bad(stage, started, Cause.UNHEALTHY, reason)
+        others = sorted(_ports(answer["listeners"]) - self.beside)
+        if others and health.port not in others:
+            return self._bad(stage, started, Cause.PORT_CLOSED, _unwell(answer, others))
+        return self._bad(stage, started, Cause.UNHEALTHY, _unwell(answer))
 
     async def begin(self, stage: Stage) -> float:
         """Emit a stage's start; gives its time on the loop's clock."""
@@ -239,8 +255,19 @@ class Application:
 _OUT_OF_TIME = "the time of the validation (validation.timeout_minutes) came to its end"
 
 
-def _unwell(answer: Mapping[str, Any]) -> str:
-    return f"{answer['reason']} ({answer['attempts']} attempts in {answer['waited']:.0f} s)"
+def _unwell(answer: Mapping[str, Any], others: Sequence[int] = ()) -> str:
+    """The probe's sentence, with the path that was asked; ``others`` are ports that are open."""
+    reason = str(answer["reason"])
+    if reason.startswith("it "):
+        reason = f"`{urlsplit(answer['url']).path}` {reason.removeprefix('it ')}"
+    if others:
+        reason += f"; open in its place: {', '.join(map(str, others))}"
+    return f"{reason} ({answer['attempts']} attempts in {answer['waited']:.0f} s)"
+
+
+def _ports(listeners: Iterable[Mapping[str, Any]]) -> frozenset[int]:
+    """The ports of listeners, without the engine's own name server."""
+    return frozenset(it["port"] for it in listeners if it["address"] != ENGINE_RESOLVER)
 
 
 async def _crashed(running: Running) -> None:

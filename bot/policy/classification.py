@@ -198,6 +198,13 @@ def _ran_and_failed(case: _Case) -> str | None:
     return None
 
 
+def _no_such_path(case: _Case) -> str | None:
+    """The sandbox's own sentence of an application that answers, and has no such path."""
+    result = case.result
+    unwell = result.stage is Stage.HEALTH and result.cause is Cause.UNHEALTHY
+    return result.reason if unwell and _PATH_NOT_THERE.search(result.reason) else None
+
+
 def _always(_case: _Case) -> str | None:
     return ""
 
@@ -333,6 +340,12 @@ RULES: tuple[ClassRule, ...] = (
         _C.CONFIGURATION,
         "The application does not listen where it is looked for.",
         _cause(Cause.PORT_CLOSED),
+    ),
+    ClassRule(
+        "health-path-wrong",
+        _C.CONFIGURATION,
+        "The application has nothing at the path of its health check.",
+        _no_such_path,
     ),
     ClassRule(
         "port-not-to-be-had",

@@ -27,6 +27,9 @@ _BY_RULE: Final[Mapping[str, str]] = {
     "command-not-found": "Set `sandbox.image` to one that has the tool, or correct the command.",
     "tool-not-found": "Add the tool to the project's dependencies, or correct the command.",
     "port-wrong": "Have the application listen on the port, or set `deployment.port` to its own.",
+    "health-path-wrong": (
+        "Set `deployment.health_check_url` to a path that answers, or have this one answer."
+    ),
     "service-not-there": "Name the service in `sandbox.services`.",
     "network-is-cut": (
         "Have it do without a network, or set `sandbox.build_network: registries` for the build."

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.plan import Cause, NetworkAccess, Plan, Service, Stage, StageStatus, Step
+from bot.domain.plan import (
+    Cause,
+    HealthCheck,
+    NetworkAccess,
+    Plan,
+    Service,
+    Stage,
+    StageStatus,
+    Step,
+)
 from bot.domain.validations import FailureClass, Verdict
 from sandbox.docker import DockerEngine
 from sandbox.image_builder import build_context
@@ -248,3 +257,32 @@ def _with_service(tmp_path: Path, image: str, more: str = "") -> Path:
         f'sandbox:\n  network: none\n{more}  services: [{{name: db, image: "{image}"}}]\n'
     )
     return lay_out(tmp_path / "project", {".github/codegenapp.yml": configuration})
+
+
+@pytest.mark.parametrize(
+    ("command", "cause", "said"),
+    [
+        ("exec sleep 60", Cause.UNHEALTHY, "nothing listens on port 8000 ("),
+        (
+            "exec python3 -m http.server 8001",
+            Cause.PORT_CLOSED,
+            "nothing listens on port 8000; open in its place: 8001 (",
+        ),
+    ],
+    ids=["nowhere", "elsewhere"],
+)
+async def test_a_port_of_a_service_is_not_taken_for_the_application_s(
+    room: Room, make_service: Make, command: str, cause: Cause, said: str
+) -> None:
+    image = await make_service('CMD ["nc", "-ll", "-p", "6379", "-e", "cat"]')
+    plan = Plan(
+        steps=(Step(Stage.START, command),),
+        health=HealthCheck(8000, deadline_seconds=2),
+        services=(Service("cache", image, ready_command="nc -w 1 127.0.0.1 6379 </dev/null"),),
+        prepare_network=NetworkAccess.NONE,
+    )
+    results = (await room.run(plan)).results
+    assert Stage.HEALTH in results, results
+    result = results[Stage.HEALTH]
+    assert (result.status, result.cause) == (StageStatus.FAILED, cause)
+    assert result.reason.startswith(said)
