@@ -27,6 +27,7 @@ test-full: ## also the long tests; writes the tables of docs/performance.md
 	$(PYTHON) -m pytest -q -n 2 -m "not engine and not long"
 	$(PYTHON) -m pytest -q -m "engine or long"
 	$(PYTHON) app.py demo
+	$(PYTHON) -m benchmarks.zoo --told .state/zoo.json
 	@for name in $(BENCHMARKS); do $(PYTHON) -m benchmarks.$$name || exit; done
 
 check: ## format, lint, types, import contracts, fast tests; under a minute

@@ -8,6 +8,7 @@ import platform
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from bot.adapters.clock import SystemClock
@@ -50,21 +51,31 @@ class Machine:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a head; ``remarks`` are sentences below it."""
+    """Rows under a head; ``remarks`` are sentences below it. ``left`` columns are of words."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     remarks: Sequence[str] = ()
+    left: int = 1
 
     def __str__(self) -> str:
-        lines = [_row(self.head), _row([":--", *["--:"] * (len(self.head) - 1)])]
+        sides = [":--"] * self.left + ["--:"] * (len(self.head) - self.left)
+        lines = [_row(self.head), _row(sides)]
         lines += [_row(row) for row in self.rows]
         return "\n".join([*lines, *(f"\n{remark}" for remark in self.remarks)])
 
 
-def publish(name: str, command: str, machine: Machine, table: Table, *, page: bool) -> None:
+def publish(
+    name: str,
+    command: str,
+    machine: Machine,
+    table: Table,
+    *,
+    page: bool,
+    when: datetime | None = None,
+) -> None:
     """Print a table, and where ``page`` put it between its markers on the page."""
-    day = SystemClock().now().strftime("%Y-%m-%d %H:%M UTC")
+    day = (when or SystemClock().now()).strftime("%Y-%m-%d %H:%M UTC")
     text = f"{table}\n\n*`{command}`, {day}; {machine}.*"
     print(text)
     if page:

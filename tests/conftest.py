@@ -16,6 +16,7 @@ from tests.busybox import BUSYBOX_IMAGE, busybox_archive, chunked, static_busybo
 from tests.engine_rig import cleared
 
 pytest_plugins = ["tests.mongo"]
+collect_ignore = ["zoo/apps"]  # applications with tests of their own, faulty on purpose
 TEST_LABEL = "codegenapp.test"
 structlog.configure(  # as the product: a traceback with every local takes a second to draw
     processors=[

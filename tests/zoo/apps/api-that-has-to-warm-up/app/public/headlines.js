@@ -1,0 +1,5 @@
+fetch('/api/headlines')
+  .then((answer) => (answer.ok ? answer.json() : []))
+  .then(([first]) => {
+    if (first) document.getElementById('first').textContent = first;
+  });

@@ -1,0 +1,5 @@
+from register import PREFIX
+
+
+def christened(name):
+    return f"{PREFIX} {name}"

@@ -1,0 +1,3 @@
+import { render } from './view.js';
+
+render(document.querySelector('#app'), ['Buy milk', 'Call Ada']);

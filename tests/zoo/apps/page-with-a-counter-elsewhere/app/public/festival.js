@@ -1,0 +1,2 @@
+window.dataLayer = window.dataLayer || [];
+window.dataLayer.push({ event: 'seen' });

@@ -1,0 +1,1 @@
+export const minutes = (seconds) => `${Math.round(seconds / 60)} minutes`;

@@ -1,0 +1,1 @@
+document.getElementById('times').dataset.ready = 'yes';

@@ -1,0 +1,4 @@
+exports.slug = (title) => title
+  .toLowerCase()
+  .replace(/[^a-z0-9]+/g, '-')
+  .replace(/^-|-$/g, '');

@@ -1,0 +1,4 @@
+#pragma once
+#include <stdio.h>
+
+long count_words(FILE *input);
