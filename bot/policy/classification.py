@@ -331,7 +331,7 @@ RULES: tuple[ClassRule, ...] = (
     ClassRule(
         "started-file-missing",
         _C.CONFIGURATION,
-        "The command starts a file that is not there.",
+        "The command starts something that is not there.",
         _log(said.NO_SUCH_ENTRY),
     ),
     ClassRule("no-tests", _C.CONFIGURATION, "No test was found.", _log(said.NO_TESTS)),

@@ -101,6 +101,8 @@ NO_SUCH_ENTRY = re.compile(
     r"|^Error: Could not find or load main class|Could not find or load main class"
     r"|Error: Unable to access jarfile|^(?:sh|bash): (?:\d{1,6}: )?(?:cannot open|can't open) "
     r"|Could not import module \"[\w.]{1,100}\""
+    r"|Error loading ASGI app\. Attribute \"[\w.]{1,100}\" not found in module"
+    r"|Failed to find (?:attribute|application object) '[\w.]{1,100}' in '"
 )
 NO_TESTS = re.compile(
     r"^No tests? (?:files? )?found|No tests found, exiting with code 1|No test files found"

@@ -58,6 +58,18 @@ def decided(
         (Stage.BUILD, 'npm error Missing script: "build"', "script-missing", C.CONFIGURATION),
         (Stage.TEST, "Error: no test specified", "script-missing", C.CONFIGURATION),
         (Stage.BUILD, "sh: 1: hugo: not found", "tool-not-found", C.CONFIGURATION),
+        (
+            Stage.START,
+            'ERROR:    Error loading ASGI app. Attribute "app" not found in module "main".',
+            "started-file-missing",
+            C.CONFIGURATION,
+        ),
+        (
+            Stage.START,
+            "Failed to find attribute 'app' in 'main'.",
+            "started-file-missing",
+            C.CONFIGURATION,
+        ),
         (Stage.TEST, "GET /a: not found", "command-failed", C.CODE),
         (
             Stage.START,

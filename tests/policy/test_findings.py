@@ -118,7 +118,7 @@ ROWS = [
     pytest.param(
         "  ● adds › numbers\n\n    expect(received).toBe(expected)\n\n    Expected: 1\n\n"
         "      at Object.toBe (test/a.test.js:5:15)",
-        ("test/a.test.js", 5, 15, "", "adds › numbers"),
+        ("test/a.test.js", 5, 15, "", "adds › numbers; Expected: 1"),
         id="jest",
     ),
     pytest.param(

@@ -14,6 +14,7 @@ _STEPS = 200_000_000
 _STEPS_A_LINE = 2_000_000
 _COMPARED = re.compile(r"\s{0,12}(?P<what>\S.{0,200} (?:!==|!=|===|==) \S.{0,200})$")
 """What a message that ends in a colon says two lines below: ``2.36 !== 2.37`` (Node's assert)."""
+_LONG_ENOUGH = 300
 _LEVELS = {
     "warning": Level.WARNING,
     "warn": Level.WARNING,
@@ -166,6 +167,7 @@ def _stacks(trace: Trace, lines: Sequence[str], find: Find) -> Iterator[Place]:
             elif trace.closes.match(lines[at]):
                 break
             else:
+                said = _detailed(trace, said, frames, lines[at])
                 quiet += 1
             at += 1
         if trace.message_last and at < len(lines):
@@ -173,6 +175,16 @@ def _stacks(trace: Trace, lines: Sequence[str], find: Find) -> Iterator[Place]:
             said = _named(closed.groupdict()) if closed is not None else {}
             at += closed is not None
         yield from _innermost(trace, frames, said, find)
+
+
+def _detailed(
+    trace: Trace, said: dict[str, str], frames: Sequence[object], line: str
+) -> dict[str, str]:
+    """What opened a stack, with what a line before its first frame adds to the message."""
+    detail = trace.details.match(line) if trace.details is not None and not frames else None
+    if detail is None or len(said.get("message", "")) > _LONG_ENOUGH:
+        return said
+    return said | {"message": f"{said.get('message', '')}; {detail[1].strip()}"}
 
 
 def _innermost(

@@ -284,6 +284,7 @@ _SAID = re.compile(
     rf"\s{{0,12}}(?:Exception during run: |Uncaught |\[cause\]: )?(?P<code>{_ERROR})"
     r"(?: \[\w{1,60}\])?(?: \(.{1,60}\))?: (?P<message>\S.*)"
 )
+_EXPECTED = re.compile(r"\s{4}((?:Expected|Received)(?: [\w ]{1,40})?: {1,10}\S.{0,100})$")
 _JEST = re.compile(r"\s{1,4}● (?P<message>\S.*)")
 
 _TAP_SAID = re.compile(r"\s{0,12}error: (?![|>])[\"']?(?P<message>.{1,400}?)[\"']?\s*$")
@@ -307,5 +308,5 @@ TRACES: tuple[Trace, ...] = (
     # Cannot find module '../src/b' from 'test/a.test.js' (Jest)
     Trace("jest-resolve", _UNRESOLVED, _FRAME, _JEST, message_last=False, span=20),
     # ● suite › test, then "      at Object.<anonymous> (src/a.test.js:5:15)" (Jest)
-    Trace("jest", _JEST, _FRAME, _JEST, message_last=False, span=40),
+    Trace("jest", _JEST, _FRAME, _JEST, message_last=False, span=40, details=_EXPECTED),
 )

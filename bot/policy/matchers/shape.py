@@ -68,7 +68,8 @@ class Trace:
     It begins at a line that ``opens`` matches and ends at one that ``closes`` matches, or when
     ``span`` lines in a row are no ``frame``. With ``message_last`` the first frame opens it, the
     message closes it and the last frame is the innermost; else the message opens it and the
-    first frame is the innermost.
+    first frame is the innermost. What the first lines that match ``details`` say (their group 1)
+    belongs to a message that opened it.
     """
 
     owner: str
@@ -78,6 +79,7 @@ class Trace:
     message_last: bool
     span: int
     message: str = "failed here"
+    details: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True)
