@@ -1,0 +1,3 @@
+export function Profile({ person }) {
+  return <p>{person.name}, {person.address.city}</p>;
+}

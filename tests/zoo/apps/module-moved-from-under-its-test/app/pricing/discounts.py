@@ -1,0 +1,2 @@
+def discounted(price, percent):
+    return price * (100 - percent) // 100
