@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from bot.domain.analysis import AnalysisContext, Screenshot
 from bot.domain.config_parser import ParsedConfig, parse
-from bot.domain.excerpts import ended_at
 from bot.domain.plan import (
     Cause,
     Plan,
@@ -26,31 +25,17 @@ from bot.domain.plan import (
 )
 from bot.domain.repo_config import CONFIG_PATHS, RepoConfig
 from bot.domain.validations import (
-    AttachmentReference,
-    ChangedSymbolRow,
-    ClassRule,
-    Finding,
-    SnapshotUse,
     Validation,
     ValidationResult,
     ValidationStatus,
-    Verdict,
 )
-from bot.policy.advice import advice
 from bot.policy.analysis import attach
 from bot.policy.code_analysis import judge as judge_code
 from bot.policy.code_analysis import readable
 from bot.policy.config_change import changes
 from bot.policy.detect import detect, interesting
-from bot.policy.exploring import notes as unexplored
-from bot.policy.findings import extract, merged
-from bot.policy.manifest_lines import with_lines
 from bot.policy.matchers import Matcher, parse_matchers
-from bot.policy.next_step import next_step
 from bot.policy.plan import NO_BASE, NO_CODE, for_the_browser, make_plan
-from bot.policy.test_reports import read_report
-from bot.policy.validation import ValidationFacts, decide
-from bot.policy.web_places import findings as web_findings
 from bot.ports.clock import Clock
 from bot.ports.explorer import Explore
 from bot.ports.sandbox import Emit, Environment, Sandbox, SandboxUnavailable, StageEnded
@@ -58,6 +43,7 @@ from bot.ports.source import Source, SourceProblem, Tree
 from bot.services.analysis import Analyst
 from bot.services.exploring import Explorations
 from bot.services.validation_course import Course, ValidationRequest
+from bot.services.validation_outcome import judged
 
 WORTH_KEEPING_SECONDS = 2.0
 """An install that is quicker than this is not worth a snapshot."""
@@ -66,14 +52,6 @@ CLEAN_UP_SECONDS = 3.0
 """How long a clean-up goes on for somebody who does not want to wait for it."""
 
 KEEPING = "keeping the installed dependencies for the next time (Ctrl-C skips)"
-
-FINAL_STATUS: Mapping[Verdict, ValidationStatus] = {
-    Verdict.PASSED: ValidationStatus.COMPLETED,
-    Verdict.FAILED: ValidationStatus.COMPLETED,
-    Verdict.NEUTRAL: ValidationStatus.COMPLETED,
-    Verdict.CANCELLED: ValidationStatus.CANCELLED,
-    Verdict.ERROR: ValidationStatus.ERROR,
-}
 
 Tell = Callable[[ValidationResult], Awaitable[None]]
 
@@ -306,7 +284,7 @@ class ValidationPipeline:
     async def _conclude(self, course: Course, tell: Tell | None) -> ValidationResult:
         """Judge and tell, once: whatever happens after that changes no verdict."""
         if course.result is None:
-            course.result = self._result(course)
+            course.result = judged(course)
         if not course.is_told:
             analyst = None if course.request.for_the_browser else self._analyst
             if analyst is not None and not course.cancelled:
@@ -337,97 +315,12 @@ class ValidationPipeline:
         )
         return replace(attach(result, outcome), analysis=outcome)
 
-    def _result(self, course: Course) -> ValidationResult:
-        plan = course.plan
-        found = {it.stage: _findings(course, it) for it in course.stages}
-        if course.code is not None:
-            found[Stage.CODE_ANALYSIS] = course.code.findings
-        failed = ended_at(tuple(course.stages))
-        decision = decide(
-            ValidationFacts(
-                plan=plan,
-                stages=tuple(course.stages),
-                cancelled=course.cancelled,
-                fault=course.fault,
-                missing_secrets=course.missing_secrets,
-                findings=found.get(failed.stage, ()) if failed else (),
-                paths=course.paths,
-            )
-        )
-        course.go(FINAL_STATUS[decision.verdict])
-        findings = tuple(
-            finding for stage in decision.stages for finding in found.get(stage.stage, ())
-        )
-        because = decision.classification
-        environment, validation = course.environment, course.validation
-        use = None
-        if environment is not None and environment.snapshot_key:
-            use = SnapshotUse(environment.snapshot_key, environment.snapshot_hit)
-        assert validation.completed_at is not None
-        return ValidationResult(
-            verdict=decision.verdict,
-            reason=decision.reason,
-            failure_class=decision.failure_class,
-            head_sha=validation.head_sha,
-            base_sha=course.request.base_sha,
-            started_at=validation.created_at,
-            completed_at=validation.completed_at,
-            stages=decision.stages,
-            checks=decision.checks,
-            environment_id=validation.id if course.has_boxes else "",
-            snapshot=use,
-            findings=findings,
-            assumed=plan.assumed,
-            not_verified=decision.not_verified,
-            notes=tuple(
-                dict.fromkeys(
-                    (
-                        *course.notes,
-                        *advice(plan, decision.stages),
-                        *unexplored(course.exploration, decision.stages),
-                    )
-                )
-            ),
-            title=decision.title,
-            exploration=course.exploration,
-            class_rule=ClassRule(because.rule, because.sentence, because.evidence)
-            if because
-            else None,
-            what_to_do=next_step(decision.verdict, because, findings),
-            changed_symbols=tuple(
-                ChangedSymbolRow(it.symbol, it.place, it.usages, it.files)
-                for it in (course.code.rows if course.code else ())
-            ),
-            attachments=tuple(
-                AttachmentReference(it.stage.value, it.name, it.media_type, len(it.content))
-                for it in course.attachments
-            ),
-        )
-
 
 def _no_code_analysis(course: Course) -> str:
     """Why the code is not analysed; empty where it is."""
     if course.request.base_sha is None:
         return NO_BASE
     return "" if readable(course.paths) else NO_CODE
-
-
-def _findings(course: Course, result: StageResult) -> tuple[Finding, ...]:
-    """What a browser has seen, and what reports and log of a stage that failed say."""
-    paths = course.paths
-    seen = web_findings(result.evaluation, paths) if result.evaluation else ()
-    if result.status not in (StageStatus.FAILED, StageStatus.TIMED_OUT):
-        return seen
-    reports = [
-        read_report(it.stage, it.content.decode(errors="replace"), it.name, paths)
-        for it in course.attachments
-        # One that is part of the tree may tell of another day.
-        if it.stage is Stage.TEST is result.stage and it.name not in paths
-    ]
-    course.notes += [it.problem for it in reports if it.problem]
-    said = extract(result.stage, result.log.text, paths, matchers=course.matchers)
-    said = with_lines(said, course.files)
-    return (*seen, *merged(*(it.findings for it in reports), said))
 
 
 def _carry_on() -> None:

@@ -24,7 +24,7 @@ from bot.domain.validations import FailureClass, ValidationStatus, Verdict
 from bot.ports.clock import Clock
 from bot.ports.jobs import Job, Jobs
 from bot.ports.records import AgentRuns, AuditEvent, AuditLog, Projects, Validations
-from bot.services.validation_pipeline import FINAL_STATUS
+from bot.services.validation_outcome import FINAL_STATUS
 
 VALIDATION = "validation"
 """The kind of job."""
