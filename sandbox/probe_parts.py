@@ -14,7 +14,8 @@ MOST_FILES = 100
 MOST_BYTES = 32 * 1024 * 1024
 """Of all files of one action together."""
 FILE_NAME = re.compile(r"[A-Za-z0-9][\w.%~-]{0,199}", re.ASCII)
-MEDIA_TYPES = {"image/png", "image/jpeg"}
+PICTURES = frozenset({"image/png", "image/jpeg"})
+MEDIA_TYPES = PICTURES | {"application/zip"}
 
 
 class NotOfTheProtocol(Exception):

@@ -25,7 +25,7 @@ from bot.domain.web import WebEvaluation, WebPlan
 from bot.policy.web import judge, reason
 from sandbox.application import REQUEST_SECONDS, Application
 from sandbox.probe import ProbeFault
-from sandbox.probe_parts import Parts
+from sandbox.probe_parts import PICTURES, Parts
 from sandbox.web_comparison import COMPARISON_SECONDS, compared
 
 STAGE = Stage.WEB_EVALUATION
@@ -55,6 +55,8 @@ async def evaluate(application: Application, health: HealthCheck, plan: WebPlan)
             pages=list(plan.pages),
             follow=plan.follow,
             flows=[it.model_dump(mode="json", exclude_none=True) for it in plan.flows],
+            # What a trace has of a page can't be masked.
+            traces=not any(application.runner.secrets.values()),
             total=seconds,
             page_seconds=plan.page_seconds,
         )
@@ -99,6 +101,7 @@ def read_evaluation(parts: Parts, end: Mapping[str, Any]) -> WebEvaluation:
             "height": sizes.get(file.name, {}).get("height", 0),
         }
         for file in parts.files.values()
+        if file.media_type in PICTURES
     ]
     try:
         seen = WebEvaluation.from_json(told)

@@ -103,6 +103,7 @@ class WebSection:
     advice: tuple[str, ...]
     vitals: tuple[VitalsRow, ...]
     pictures: tuple[AttachmentReference, ...]
+    traces: tuple[AttachmentReference, ...]
     left_out: tuple[str, ...]
     telling: str
     comparison: ShownComparison | None
@@ -176,7 +177,7 @@ def view(result: ValidationResult, title: str) -> ReportView:
         web=_web(result),
         exploration=shown_exploration(result.exploration, result.attachments),
         changed=result.changed_symbols,
-        test_reports=tuple(it for it in result.attachments if not _is_picture(it)),
+        test_reports=tuple(it for it in result.attachments if it.stage == Stage.TEST.value),
     )
 
 
@@ -216,6 +217,7 @@ def _web(result: ValidationResult) -> WebSection | None:
             for path, it in rows
         ),
         pictures=tuple(it for it in result.attachments if _is_picture(it) and it.name in own),
+        traces=tuple(it for it in result.attachments if it.media_type == "application/zip"),
         left_out=tuple(map(one_line, stage.evaluation.left_out)),
         telling=_telling_picture(stage.evaluation) if stage.faults else "",
         comparison=shown_comparison(stage.comparison, result.attachments)

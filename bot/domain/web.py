@@ -185,7 +185,10 @@ class ComponentSeen:
 
 @dataclass(frozen=True)
 class FlowSeen:
-    """A flow that was tried; ``step`` counts from 1 and is the last one that was begun."""
+    """A flow that was tried; ``step`` counts from 1 and is the last one that was begun.
+
+    ``trace`` is the name of Playwright's trace of the second try, empty where there is none.
+    """
 
     name: str
     outcome: FlowOutcome
@@ -197,6 +200,7 @@ class FlowSeen:
     missing: tuple[str, ...] = ()
     exceptions: tuple[Thrown, ...] = ()
     pictures: tuple[str, ...] = ()
+    trace: str = ""
     seconds: float = 0.0
 
 

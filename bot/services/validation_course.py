@@ -26,7 +26,7 @@ from bot.policy.matchers import Matcher
 from bot.ports.clock import Clock
 from bot.ports.sandbox import Emit, Environment
 
-MOST_ATTACHMENTS = 80
+MOST_ATTACHMENTS = 160
 """Files of one validation: the sandbox bounds their size."""
 
 

@@ -20,6 +20,8 @@ CLOSED = {
 """What is shown was written by strangers: it runs no script, and loads pictures of ours alone."""
 SHOWN = frozenset({"image/png", "image/jpeg", "image/webp", "text/plain"})
 """Artifacts of a stage that a browser may be given: it runs nothing of theirs."""
+SAVED = frozenset({"application/zip"})
+"""Those that it may only save."""
 LONGEST_LIVE_LOG = 256 * 1024
 
 
@@ -64,12 +66,12 @@ class ValidationPages:
         return web.Response(text=text or "Nothing was printed yet.\n", headers=CLOSED)
 
     async def artifact(self, request: web.Request) -> web.StreamResponse:
-        """A screenshot or test report of this validation, and no other artifact."""
+        """A screenshot, trace or test report of this validation, and no other artifact."""
         record = await self._record(request)
         told = (record.result or {}).get("artifacts") or () if record else ()
         wanted = request.match_info["artifact"]
         media_type = next((it["media_type"] for it in told if it["id"] == wanted), "")
-        if record is None or media_type not in SHOWN:
+        if record is None or media_type not in SHOWN | SAVED:
             return self._absent()
         if await self._artifacts.get(wanted) is None:
             return self._absent()
@@ -93,6 +95,8 @@ class ValidationPages:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers=CLOSED)
         response.content_type = media_type
+        if media_type in SAVED:
+            response.headers["Content-Disposition"] = "attachment"
         if media_type.startswith("text/"):
             response.charset = "utf-8"
         self._remember(request, record, response)

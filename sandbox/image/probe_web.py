@@ -2,12 +2,13 @@
 
 ``warm``: {} -> {}; begins to start the browser, so that it is there when it is wanted.
 
-``web``: {port, pages, follow, flows, total, page_seconds} -> {browser, left_out, seconds}.
+``web``: {port, pages, follow, flows, traces, total, page_seconds} -> {browser, left_out, seconds}.
 ``pages`` are paths; with ``follow`` those that they link to are looked at as well, breadth-first.
-``flows`` are the configuration's. What is seen is sent on the way, as events whose ``data`` is
-``{part, ...}`` with a part of ``page``, ``link``, ``flow``, ``component`` or ``picture``, and the
-pictures as artifacts before the part that names them. Everything is bounded; what a bound leaves
-out is told in ``left_out``.
+``flows`` are the configuration's; with ``traces`` one that fails is traced when it is tried again,
+and its trace is sent, a zip. What is seen is sent on the way, as events whose ``data`` is ``{part,
+...}`` with a part of ``page``, ``link``, ``flow``, ``component`` or ``picture``, and pictures and
+traces as artifacts before the part that names them. Everything is bounded; what a bound leaves out
+is told in ``left_out``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ MOST_PAGES = 20
 MOST_FLOWS = 30
 MOST_PICTURES = 60
 MOST_PICTURE_BYTES = 24 * 1024 * 1024
+MOST_TRACE_BYTES = 6 * 1024 * 1024
 AT_ONCE = 3
 VITAL_RUNS = 3
 FLOW_SECONDS = 60.0
@@ -63,6 +65,9 @@ class Evaluation:
         self.configured: list[str] = list(dict.fromkeys(map(str, message["pages"])))
         self.follow = bool(message["follow"])
         self.flows: list[dict[str, Any]] = list(message["flows"])
+        self.traces = bool(message["traces"])
+        self.traced = 0
+        self.trace_bytes = 0
         self.page_seconds = float(message["page_seconds"])
         self.began = time.monotonic()
         self.end = self.began + float(message["total"])
@@ -208,7 +213,7 @@ class Evaluation:
         runs = [FlowRun(flow, self.port)]
         await runs[0].run(min(FLOW_SECONDS, self.left))
         if runs[0].failed and self.left > 2:
-            runs.append(FlowRun(flow, self.port))
+            runs.append(FlowRun(flow, self.port, traced=self.traces))
             await runs[1].run(min(FLOW_SECONDS, self.left))
         # The first failure is told; where it did not repeat, as flaky.
         told = runs[0]
@@ -232,9 +237,23 @@ class Evaluation:
                     [run.heard.get("exceptions", []) for run in runs], lambda it: it["text"]
                 ),
                 "pictures": [it for it in (self._picture(*one) for one in names) if it],
+                "trace": self._trace(flow["name"], runs[-1].trace),
                 "seconds": round(sum(run.seconds for run in runs), 3),
             },
         )
+
+    def _trace(self, name: str, content: bytes) -> str:
+        """Send a trace; its name, empty where there is none or no room for it."""
+        if not content:
+            return ""
+        self.trace_bytes += len(content)
+        if self.trace_bytes > MOST_TRACE_BYTES:
+            self.left_out.append(f"the trace of the flow {name}: there was no room"[:200])
+            return ""
+        self.traced += 1
+        told = f"{self.traced:02d}-trace-{quoted(name)}.zip"
+        self.say.artifact(told, "application/zip", content)
+        return told
 
     async def _components(self) -> None:
         limit = asyncio.Semaphore(AT_ONCE)

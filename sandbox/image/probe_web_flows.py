@@ -1,9 +1,18 @@
-"""Flows of the configuration: step by step in a tab of its own, a picture where one fails."""
+"""Flows of the configuration: step by step in a tab of its own, a picture where one fails.
+
+A run that is ``traced`` leaves Playwright's trace where it fails: every step with what the page
+was before and after it, for `playwright show-trace`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +22,7 @@ from probe_web_page import Picture, Visit, go, photograph
 from probe_web_watch import Watcher
 
 STEP_SECONDS = 5.0
+TRACE_SECONDS = 10.0
 MOST_PICTURES = 5
 Step = dict[str, Any]
 
@@ -24,9 +34,12 @@ class StepFailed(Exception):
 class FlowRun:
     """One run of one flow."""
 
-    def __init__(self, flow: dict[str, Any], port: int) -> None:
+    def __init__(self, flow: dict[str, Any], port: int, *, traced: bool = False) -> None:
+        self.name = str(flow["name"])
         self.steps: list[Step] = flow["steps"]
         self.port = port
+        self.traced = traced
+        self.trace = b""
         self.step = 0
         self.reason = ""
         self.heard: dict[str, Any] = {}
@@ -45,12 +58,13 @@ class FlowRun:
             async with opened_tab("desktop") as tab:
                 watcher = Watcher(tab, self.port)
                 await watcher.listen()
-                try:
-                    async with asyncio.timeout(seconds):
-                        await self._all(tab, watcher)
-                except TimeoutError:
-                    self.reason = f"the flow was not over within {seconds:.0f} s"
-                self.heard = watcher.seen
+                async with self._tracing(tab):
+                    try:
+                        async with asyncio.timeout(seconds):
+                            await self._all(tab, watcher)
+                    except TimeoutError:
+                        self.reason = f"the flow was not over within {seconds:.0f} s"
+                    self.heard = watcher.seen
                 if watcher.crashed.is_set() or watcher.closed.is_set():
                     self.reason = "the page crashed or closed itself"
                 elif self.reason:
@@ -58,6 +72,24 @@ class FlowRun:
         except BrowserGone as gone:
             self.reason = f"the browser gave up: {gone}"
         self.seconds = round(time.monotonic() - began, 3)
+
+    @asynccontextmanager
+    async def _tracing(self, tab: Tab) -> AsyncIterator[None]:
+        """Keep the trace of a run that fails; without one a flow is worth as much."""
+        tracing = tab.page.context.tracing
+        begun = False
+        if self.traced:
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(TRACE_SECONDS):
+                    await tracing.start(title=self.name[:80], screenshots=True, snapshots=True)
+                begun = True
+        yield
+        if begun and self.failed:
+            with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Exception):
+                file = Path(folder) / "trace.zip"
+                async with asyncio.timeout(TRACE_SECONDS):
+                    await tracing.stop(path=file)
+                self.trace = file.read_bytes()
 
     async def _all(self, tab: Tab, watcher: Watcher) -> None:
         for number, step in enumerate(self.steps, 1):

@@ -38,13 +38,14 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 PICTURE = StageAttachment(Stage.WEB_EVALUATION, "index.png", "image/png", b"\x89PNG and more")
 REPORT = StageAttachment(Stage.TEST, "junit<i>.xml", "text/plain", b"<script>alert(1)</script>")
+TRACE = StageAttachment(Stage.WEB_EVALUATION, "01-trace-buy.zip", "application/zip", b"PK")
 PAGE = StageAttachment(Stage.TEST, "page", "text/html", b"<script>alert(2)</script>")
 
 
 async def test_files_of_a_stage(
     mongodb: str, tmp_path: Path, session: aiohttp.ClientSession
 ) -> None:
-    boxes = Boxes(left=(PICTURE, REPORT, PAGE))
+    boxes = Boxes(left=(PICTURE, REPORT, TRACE, PAGE))
     async with stage(tmp_path / "r") as on, bot(on, mongodb, tmp_path, boxes=boxes) as at:
         page, _ = await concluded_at(at)
         async with session.get(page) as answer:
@@ -59,11 +60,14 @@ async def test_files_of_a_stage(
             async with session.get(f"{page}/artifacts/{it}") as answer:
                 answers.append((answer.status, answer.content_type, await answer.read()))
                 assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answers[:2] == [
+                saved = answer.headers.get("Content-Disposition") == "attachment"
+                assert saved is (answer.content_type == "application/zip")
+        assert answers[:3] == [
             (200, "image/png", PICTURE.content),
             (200, "text/plain", REPORT.content),
+            (200, "application/zip", TRACE.content),
         ]
-        assert [status for status, _, _ in answers[2:]] == [404, 404]
+        assert [status for status, _, _ in answers[3:]] == [404, 404]
 
 
 async def test_open_for_a_public_repository(

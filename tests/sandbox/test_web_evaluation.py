@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -195,16 +197,34 @@ async def test_what_does_not_repeat_is_told_as_flaky(room: Room) -> None:
     assert result.reason.endswith("1 remark")
 
 
-async def test_a_flow_that_fails_is_told_by_its_step_with_a_picture(room: Room) -> None:
+async def test_a_flow_that_fails_is_told_by_its_step_with_a_picture_and_a_trace(room: Room) -> None:
     fails = flow("buy", {"goto": "/"}, {"expect": {"text": "Sold out"}}, {"click": "#never"})
     web = WebPlan(pages=("/",), explicit=True, follow=False, flows=(fails,))
-    result, _ = await look(room, {"/": page("<p>Fresh</p>")}, web)
+    result, heard = await look(room, {"/": page("<p>Fresh</p>")}, web)
     assert result.status is StageStatus.FAILED
     (found,) = seen(result).flows
     assert (found.outcome, found.step, found.flaky) == (FlowOutcome.FAILED, 2, False)
     assert found.pictures
     assert set(found.pictures) <= {it.name for it in seen(result).pictures}
     assert result.reason.startswith("the flow “buy” failed in step 2 of 3")
+    (trace,) = (
+        it
+        for it in heard.events
+        if isinstance(it, StageAttachment) and it.media_type == "application/zip"
+    )
+    assert trace.name == found.trace == "01-trace-buy.zip"
+    with zipfile.ZipFile(io.BytesIO(trace.content)) as zipped:
+        assert "Sold out" in zipped.read("trace.trace").decode()
+    assert found.trace not in {it.name for it in seen(result).pictures}
+
+
+async def test_where_steps_were_given_secrets_nothing_is_traced(room: Room) -> None:
+    fails = flow("buy", {"goto": "/"}, {"expect": {"text": "Sold out"}})
+    web = WebPlan(pages=("/",), explicit=True, follow=False, flows=(fails,))
+    secrets = {"TOKEN": "a secret that is long"}
+    heard = await room.run(plan(web), files({"/": page("<p>Fresh</p>")}), secrets=secrets)
+    (found,) = seen(heard.results[Stage.WEB_EVALUATION]).flows
+    assert (found.outcome, found.trace) == (FlowOutcome.FAILED, "")
 
 
 @pytest.mark.parametrize(
