@@ -208,8 +208,8 @@ def masked(emit: Emit, secrets: Mapping[str, str]) -> Emit:
                     reason=masker.mask(result.reason),
                     faults=tuple(map(masker.mask, result.faults)),
                     advice=tuple(map(masker.mask, result.advice)),
-                    evaluation=None if seen is None else seen.masked(masker.mask),
-                    comparison=None if changed is None else changed.masked(masker.mask),
+                    evaluation=None if seen is None else seen.masked(masker.mask_cut),
+                    comparison=None if changed is None else changed.masked(masker.mask_cut),
                 )
                 event = StageFinished(masked_result)
             case StageNote(stage, text):

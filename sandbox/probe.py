@@ -8,6 +8,7 @@ other end). A missing ``end`` is an infrastructure fault, never success.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ BROWSER_MB = 2048
 """Memory of the box, without and with a browser in it."""
 MEGABYTE = 1024 * 1024
 GRACE_SECONDS = 10.0
+CANCEL_SECONDS = 5.0
 
 
 class ProbeFault(EngineGone):
@@ -112,11 +114,19 @@ class Probe:
             line = {"type": "action", "id": number, "verb": verb, **arguments}
             await self._channel.write(json.dumps(line).encode() + b"\n")
             async with asyncio.timeout(seconds + GRACE_SECONDS):
-                return await waiting.answer
+                return await asyncio.shield(waiting.answer)
         except TimeoutError:
+            await self._cancel(waiting)
             raise ProbeFault(f"the probe box did not answer {verb!r} in {seconds:g} s") from None
         finally:
             self._waiting.pop(number, None)
+
+    async def _cancel(self, waiting: Waiting) -> None:
+        """Have an action end that is late, so that the next one finds the probe at leisure."""
+        with contextlib.suppress(TimeoutError, EngineGone):
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await self._channel.write(b'{"type": "cancel"}\n')
+                await asyncio.shield(waiting.answer)
 
     async def close(self) -> None:
         """End the box's lease and stop listening."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.domain.bounded_json import NotInShape
+from bot.domain.masking import Masker
 from bot.domain.plan import (
     Cause,
     HealthCheck,
@@ -63,7 +64,8 @@ async def evaluate(application: Application, health: HealthCheck, plan: WebPlan)
     )
     if end is None or (ended := application.ended(STAGE, started)):
         return application.ended(STAGE, started) or _gone(application, started)
-    seen = read_evaluation(parts, end)
+    # Before anything is made of it that cuts its texts once more.
+    seen = read_evaluation(parts, end).masked(Masker(application.runner.secrets).mask_cut)
     for file in parts.files.values():
         attachment = StageAttachment(STAGE, file.name, file.media_type, file.content)
         await application.runner.emit(attachment)

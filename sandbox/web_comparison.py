@@ -22,7 +22,8 @@ from bot.domain.web import (
 )
 from bot.policy.web_comparison import NOTICEABLE_SHARE, compare
 from bot.ports.sandbox import Emit
-from sandbox.probe import Probe, ProbeFault
+from sandbox.engine import EngineFault
+from sandbox.probe import Probe
 from sandbox.probe_parts import File, Parts
 
 MOST_COMPARED = 12
@@ -64,6 +65,9 @@ async def compared(
         return WebComparison(base.sha, base.reason)
     look = _Look(probe, emit, seconds)
     pairs = list(_pairs(base, base.evaluation, seen, files))
+    gone = sum(it.picture not in {None, *base.pictures} for it in base.evaluation.pages)
+    if gone:
+        look.left_out.append(f"{gone} of the base's pictures, which are no longer kept")
     differing = [it for it in pairs if not it.equal]
     for pair in differing[:MOST_COMPARED]:
         await look.at(pair)
@@ -114,9 +118,15 @@ class _Look:
         try:
             await self._put(before, pair.before)
             answer = await self._probe.ask(
-                "compare", seconds=left, parts=parts, before=before, after=name, changed=changed
+                "compare",
+                seconds=left,
+                parts=parts,
+                before=before,
+                after=name,
+                changed=changed,
+                timeout=left,
             )
-        except ProbeFault as fault:
+        except EngineFault as fault:
             self.left_out.append(f"{where}: {fault}")
             return
         share, marked = answer.get("share"), parts.files.get(changed)

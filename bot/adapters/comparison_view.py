@@ -50,7 +50,7 @@ def shown_comparison(
         return ShownComparison(base, why_not=f"The base commit `{base}` {one_line(it.reason)}.")
     vitals = tuple(line for change in it.vitals if (line := _vitals(change)))
     kept = {reference.name: reference.id for reference in attachments if reference.id}
-    same = not (it.new or it.gone or vitals or it.pictures)
+    same = not (it.new or it.gone or vitals or it.pictures or it.left_out)
     return ShownComparison(
         base,
         same=f"Nothing changed against the base commit `{base}`." if same else "",

@@ -1,7 +1,8 @@
 """Frozen dataclasses to JSON and back, where the JSON may come from somebody who wishes us ill.
 
 Reading refuses wrong types and cuts what is too long: a text after ``LONGEST_TEXT`` characters, a
-list after ``LONGEST_LIST`` items. Unknown keys are passed over, missing ones take their default.
+list after ``LONGEST_LIST`` items. Half of a character becomes a replacement character. Unknown keys
+are passed over, missing ones take their default.
 """
 
 from __future__ import annotations
@@ -85,12 +86,17 @@ def _read(kind: Any, value: object, where: str) -> Any:
     return _scalar(kind, value, where)
 
 
+def encodable(text: str) -> str:
+    """A text without halves of characters, which JSON can carry and no encoding can write."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _scalar(kind: Any, value: object, where: str) -> Any:
     if kind is bool and isinstance(value, bool):
         return value
     if isinstance(value, str) and issubclass(kind, str):
         if not issubclass(kind, StrEnum):
-            return value[:LONGEST_TEXT]
+            return encodable(value[:LONGEST_TEXT])
         if value in {item.value for item in kind}:
             return kind(value)
     number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -112,8 +112,8 @@ class WebEvaluation(Section):
         default="",
         description=(
             "A goal in plain words for the exploring agent, which tries it in the browser after "
-            "all else has passed: at most 15 steps, 3 minutes and 120,000 tokens. Needs a Gemini "
-            "key; advice, never the verdict."
+            "the application's own stages have passed: at most 15 steps, 3 minutes and 120,000 "
+            "tokens. Needs a Gemini key; advice, never the verdict."
         ),
     )
     budgets: WebBudgets = Field(

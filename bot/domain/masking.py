@@ -46,6 +46,13 @@ class Masker:
         """A whole text, masked; the stream is left as it is."""
         return self._scan(text, 0, len(text))[0]
 
+    def mask_cut(self, text: str) -> str:
+        """A whole text that may have been cut off: the beginning of a form at its end is masked."""
+        safe = self._safe_length(text)
+        if len(text) - safe < SHORTEST:
+            return self.mask(text)
+        return self._scan(text, 0, safe)[0] + MASK
+
     def feed(self, text: str) -> str:
         """The next piece of the stream; gives what is certain by now."""
         if not self._forms:

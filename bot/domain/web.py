@@ -157,6 +157,11 @@ class PageSeen:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    @property
+    def was_reached(self) -> bool:
+        """Whether it was looked at, though there may have been nothing to see."""
+        return self.fault is None or self.fault.kind is not FaultKind.NOT_REACHED
+
 
 @dataclass(frozen=True)
 class BrokenLink:

@@ -115,7 +115,8 @@ class JudgedWords:
 def cleaned(seen: Observation, clean: Clean, budget: ExploringBudget) -> Observation:
     """An observation as it may be shown and kept: every text a plain line, masked and bounded.
 
-    All texts go through ``clean`` before they are cut, so that no half of a secret is left.
+    All texts go through ``clean`` before they are cut here, so that no half of a secret is left;
+    of what the probe has cut ``clean`` knows beginnings of secrets, too.
     """
 
     def line(text: str) -> str:

@@ -2,15 +2,16 @@
 
 Gates: a page that does not load, is blank or an error page; an exception that nobody caught; a
 request of the application's own that answers 5xx, or an asset that is missing; a failed flow; a
-budget that is passed and worse than the base; where there is no base, one that the project has set
-itself; with ``budgets.absolute`` any. All else is advice, and so is what did not happen again, and
-what scripts or stylesheets of other hosts may have caused: those can't be loaded in the box.
+budget that is passed and worse than the base; where the base was not looked at, one that the
+project has set itself; with ``budgets.absolute`` any. All else is advice, and so is what did not
+happen again, and what scripts or stylesheets of other hosts may have caused: those can't be loaded
+in the box.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.domain.log_text import one_line
 from bot.domain.web import (
@@ -242,16 +243,21 @@ class _Budgets:
     def _count(
         self, key: str, name: str, things: Callable[[WebEvaluation], list[str]], seen: WebEvaluation
     ) -> None:
-        now, budget = things(seen), getattr(self._budgets, key)
-        if len(now) <= budget:
+        all_of_it, budget = things(seen), getattr(self._budgets, key)
+        if len(all_of_it) <= budget:
             return
-        said = f"{_count(len(now), name)}, the budget is {budget}: {now[0]}"
+        said = f"{_count(len(all_of_it), name)}, the budget is {budget}: {all_of_it[0]}"
         if self._base is None:
             self._unknown(key).add(said)
-        elif len(now) > (then := len(things(self._base))):
-            self._gates.add(f"{said} (the base has {then})")
+            return
+        examined = key == "accessibility_serious"
+        now, before = (things(it) for it in _of_both(seen, self._base, examined=examined))
+        if len(now) > len(before):
+            self._gates.add(f"{said} (the base has {len(before)} on the same pages)")
+        elif len(all_of_it) > len(now):
+            self._unknown(key).add(f"{said} (the base was not looked at everywhere)")
         else:
-            self._advice.add(f"{said} (the base has {then} as well)")
+            self._advice.add(f"{said} (the base has {len(before)} as well)")
 
     def _measured(self, path: str, now: Vitals) -> None:
         then = self._vitals.get(path) or Vitals()
@@ -272,6 +278,26 @@ class _Budgets:
             else:
                 said += f" (the base's by {then.cls:.2f})"
                 (self._gates if now.cls > then.cls + CLS_NOISE else self._advice).add(said)
+
+
+def _of_both(
+    head: WebEvaluation, base: WebEvaluation, *, examined: bool
+) -> tuple[WebEvaluation, WebEvaluation]:
+    """Both, with the pages alone that were looked at in both; ``examined`` is for accessibility."""
+
+    def looked_at(seen: WebEvaluation) -> set[tuple[str, Size]]:
+        return {
+            (it.path, it.size)
+            for it in seen.pages
+            if it.was_reached and not (examined and it.violations is None)
+        }
+
+    both = looked_at(head) & looked_at(base)
+    heads, bases = (
+        replace(seen, pages=tuple(it for it in seen.pages if (it.path, it.size) in both))
+        for seen in (head, base)
+    )
+    return heads, bases
 
 
 def _console_errors(seen: WebEvaluation) -> list[str]:

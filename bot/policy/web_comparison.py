@@ -7,12 +7,12 @@ what was not looked at on one side, counts for neither.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from bot.domain.log_text import one_line
 from bot.domain.web import (
     ComponentOutcome,
     Difference,
-    FaultKind,
     FlowOutcome,
     PageSeen,
     PictureChange,
@@ -27,8 +27,24 @@ LONGEST_TEXT = 300
 NOTICEABLE_SHARE = 0.0005
 """Of a page's pixels: a blinking caret is less."""
 
-ANYWHERE = ""
+BROKEN_PAGE = "broken page"
+BROKEN_LINK = "broken link"
+CONSOLE_ERROR = "console error"
+EXCEPTION = "uncaught exception"
+REQUEST = "failed request"
+VIOLATION = "accessibility violation"
+FLOW = "failed flow"
+COMPONENT = "broken component"
+
 Key = tuple[str, ...]
+
+
+@dataclass
+class _Thing:
+    """Something that was seen, and the looks that it was seen in."""
+
+    difference: Difference
+    looks: set[Key] = field(default_factory=set)
 
 
 def compare(
@@ -40,10 +56,7 @@ def compare(
     alike: int = 0,
 ) -> WebComparison:
     """What changed from base to head, the commit ``sha`` being the base's."""
-    before, after = _things_of(base), _things_of(head)
-    looked_at = _looked_at(head)
-    new = [it for key, it in after.items() if key not in before]
-    gone = [it for key, it in before.items() if key not in after and key[1] in looked_at]
+    new, gone = _only_in(head, base), _only_in(base, head)
     left_out += tuple(
         f"{len(found) - MOST_DIFFERENCES} more that are {word}"
         for word, found in (("new", new), ("gone", gone))
@@ -61,68 +74,82 @@ def compare(
     )
 
 
-def _things_of(seen: WebEvaluation) -> dict[Key, Difference]:
-    found: dict[Key, Difference] = {}
-    for key, it in _things(seen):
-        found.setdefault(key, it)
+def _only_in(one: WebEvaluation, other: WebEvaluation) -> list[Difference]:
+    """What was seen in one, and would have been in the other, if it were there."""
+    there, looks = _things(other), set(_looks(other))
+    return [
+        it.difference for key, it in _things(one).items() if key not in there and it.looks & looks
+    ]
+
+
+def _looks(seen: WebEvaluation) -> Iterator[Key]:
+    """What was looked at: by kind of thing, and where."""
+    for page in seen.pages:
+        if page.was_reached:
+            for kind in (BROKEN_PAGE, BROKEN_LINK, CONSOLE_ERROR, EXCEPTION, REQUEST):
+                yield kind, page.path
+            if page.violations is not None:
+                yield VIOLATION, page.path
+    for flow in seen.flows:
+        if flow.outcome is not FlowOutcome.NOT_RUN:
+            yield FLOW, flow.name
+    for it in seen.components:
+        yield COMPONENT, it.page, it.kind, steady(it.label)
+
+
+def _things(seen: WebEvaluation) -> dict[Key, _Thing]:
+    """All that can be new or gone, by what tells it from others; the first text of each."""
+    found: dict[Key, _Thing] = {}
+    for key, look, text in _seen(seen):
+        told = one_line(text)[:LONGEST_TEXT]
+        found.setdefault(key, _Thing(Difference(key[0], told))).looks.add(look)
     return found
 
 
-def _looked_at(seen: WebEvaluation) -> set[str]:
-    """The pages and flows that were looked at, and could be; and what is no single page's."""
-    pages = {it.path for it in seen.pages if not _not_reached(it)}
-    return (
-        {ANYWHERE} | pages | {it.name for it in seen.flows if it.outcome is not FlowOutcome.NOT_RUN}
-    )
-
-
-def _not_reached(page: PageSeen) -> bool:
-    return page.fault is not None and page.fault.kind is FaultKind.NOT_REACHED
-
-
-def _things(seen: WebEvaluation) -> Iterator[tuple[Key, Difference]]:
-    """All that can be new or gone: by kind, page or flow, and what tells it from others."""
+def _seen(seen: WebEvaluation) -> Iterator[tuple[Key, Key, str]]:
+    """Each thing as its key, the look that it was seen in, and its text."""
     for page in seen.pages:
         yield from _of_page(page)
     for link in seen.links:
-        yield _thing("broken link", link.page, (steady(link.url),), link.url)
+        key: Key = (BROKEN_LINK, link.page, steady(link.url))
+        yield key, key[:2], f"{_code(link.page)}: {link.url}"
     for flow in seen.flows:
         if flow.outcome is FlowOutcome.FAILED and not flow.flaky:
-            yield _thing("failed flow", flow.name, (), flow.reason)
+            key = (FLOW, flow.name)
+            yield key, key, f"{_code(flow.name)}: {flow.reason}"
     for it in seen.components:
         if it.outcome is ComponentOutcome.BROKE and not it.flaky:
-            words = f"{it.kind} “{it.label}”: {it.reason}"
-            yield _thing("broken component", it.page, (it.kind, steady(it.label)), words)
+            key = (COMPONENT, it.page, it.kind, steady(it.label))
+            yield key, key, f"{_code(it.page)}: {it.kind} “{it.label}”: {it.reason}"
 
 
-def _of_page(page: PageSeen) -> Iterator[tuple[Key, Difference]]:
-    if page.fault and not page.fault.flaky and not _not_reached(page):
-        where = f"{page.fault.reason} ({page.size})"
-        yield _thing("broken page", page.path, (page.size, page.fault.kind), where)
+def _of_page(page: PageSeen) -> Iterator[tuple[Key, Key, str]]:
+    where = _code(page.path)
+    if page.fault and page.was_reached and not page.fault.flaky:
+        key: Key = (BROKEN_PAGE, page.path, page.size, page.fault.kind)
+        yield key, key[:2], f"{where}: {page.fault.reason} ({page.size})"
     for error in page.console:
         if not error.flaky:
-            yield _thing("console error", page.path, (steady(error.text),), error.text)
+            key = (CONSOLE_ERROR, page.path, steady(error.text))
+            yield key, key[:2], f"{where}: {error.text}"
     for thrown in page.exceptions:
         if not thrown.flaky:
-            yield _thing("uncaught exception", page.path, (steady(thrown.text),), thrown.text)
+            key = (EXCEPTION, page.path, steady(thrown.text))
+            yield key, key[:2], f"{where}: {thrown.text}"
     for request in page.requests:
         if not request.flaky:
             what = f"{request.method} {request.url}"
-            key = ("failed request", ANYWHERE, steady(what), str(request.status))
-            answered = request.status or request.reason
-            yield key, Difference(key[0], _told(what, str(answered)))
+            # The same one of several pages is one thing.
+            key = (REQUEST, steady(what), str(request.status))
+            text = f"{_code(what)}: {request.status or request.reason}"
+            yield key, (REQUEST, page.path), text
     for it in page.violations or ():
-        words = f"{it.help or it.rule} ({it.rule}, {it.impact})"
-        yield _thing("accessibility violation", page.path, (it.rule,), words)
+        key = (VIOLATION, page.path, it.rule)
+        yield key, key[:2], f"{where}: {it.help or it.rule} ({it.rule}, {it.impact})"
 
 
-def _thing(kind: str, where: str, parts: Key, words: str) -> tuple[Key, Difference]:
-    return (kind, where, *parts), Difference(kind, _told(where, words))
-
-
-def _told(where: str, words: str) -> str:
-    """Where, as a code span, and what."""
-    return one_line(f"`{where.replace('`', '´')}`: {words}")[:LONGEST_TEXT]
+def _code(text: str) -> str:
+    return f"`{text.replace('`', '´')}`"
 
 
 def _vitals(base: WebEvaluation, head: WebEvaluation) -> Iterator[VitalsChange]:

@@ -22,8 +22,14 @@ from bot.ports.records import EvaluatedBases
 
 BASE_EVALUATION = "base_evaluation"
 """The kind of job. Its subject is the commit."""
+PUSHED = "pushed"
+"""The lane of commits that their branch has just moved to, one behind the other."""
+MOVED_ON = "the branch has moved on"
+EVALUATED = "evaluated"
 MOST_TRIES = 3
-"""Jobs for one commit: each was ended by a fault of the machine, or had become idle."""
+"""Jobs for one commit that came to nothing."""
+MOST_JOBS = 20
+"""Those that the branch moved on from included."""
 _NEVER_RAN = frozenset({Verdict.CANCELLED, Verdict.ERROR})
 
 
@@ -41,17 +47,18 @@ class BaseEvaluations:
     async def request(self, effect: EvaluateBase) -> str:
         """Queue a job for a commit of which nothing is known, unless one is queued."""
         repository, sha = effect.repository, effect.sha
-        if await self._bases.get(repository.id, sha) is not None:
+        if await self.knows(repository.id, sha):
             return "known"
-        for tries in range(1, MOST_TRIES + 1):
-            job_id = derived(repository.id, BASE_EVALUATION, sha, tries)
+        tries = 0
+        for number in range(1, MOST_JOBS + 1):
+            job_id = derived(repository.id, BASE_EVALUATION, sha, number)
             known = await self._jobs.get(job_id)
             if known is None:
                 job = Job(
                     id=job_id,
                     kind=BASE_EVALUATION,
                     subject=sha,
-                    lane=f"{repository.id}:{'pushed' if effect.pushed else 'missed'}",
+                    lane=f"{repository.id}:{PUSHED if effect.pushed else 'missed'}",
                     repository_id=repository.id,
                     created_at=self._clock.now(),
                 )
@@ -59,7 +66,15 @@ class BaseEvaluations:
                 return "queued"
             if known.state is not JobState.ENDED:
                 return "queued before"
-        return f"given up after {MOST_TRIES} tries"
+            tries += (known.result or {}).get("outcome") not in {MOVED_ON, EVALUATED}
+            if tries == MOST_TRIES:
+                break
+        return f"given up after {tries} tries"
+
+    async def knows(self, repository_id: int, sha: str) -> bool:
+        """Whether there is something to compare with, or a reason why there is nothing."""
+        kept = await self._bases.get(repository_id, sha)
+        return kept is not None and (kept.evaluation is None or _read(kept) is not None)
 
     async def of(self, repository_id: int, sha: str) -> WebBase:
         """What is known of a commit, with its pictures."""
@@ -68,9 +83,7 @@ class BaseEvaluations:
             return WebBase(sha, reason=NOT_YET)
         if kept.evaluation is None:
             return WebBase(sha, reason=kept.reason)
-        try:
-            evaluation = WebEvaluation.from_json(kept.evaluation)
-        except NotInShape:  # another version of this service wrote it
+        if (evaluation := _read(kept)) is None:
             return WebBase(sha, reason=NOT_YET)
         pictures: dict[str, BasePicture] = {}
         for it in kept.pictures:
@@ -101,7 +114,7 @@ class BaseEvaluations:
                 pictures=await self._kept_pictures(evaluation, files),
             )
         )
-        return "evaluated" if evaluation else reason
+        return EVALUATED if evaluation else reason
 
     async def _kept_pictures(
         self, evaluation: WebEvaluation | None, files: dict[str, StageAttachment]
@@ -113,6 +126,14 @@ class BaseEvaluations:
                 artifact = await self._artifacts.put(name, file.media_type, _whole(file.content))
                 kept.append(KeptPicture(name, file.media_type, artifact.id))
         return tuple(kept)
+
+
+def _read(kept: BaseEvaluation) -> WebEvaluation | None:
+    """What was seen; None where another version of this service wrote it."""
+    try:
+        return WebEvaluation.from_json(kept.evaluation)
+    except NotInShape:
+        return None
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:

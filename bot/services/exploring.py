@@ -137,7 +137,7 @@ class _One:
         self._pictures = not any(self.secrets.values())
 
     def _clean(self, text: str) -> str:
-        return cleaned(text, self._masker.mask)
+        return cleaned(text, self._masker.mask_cut)
 
     async def run(self, say: Tell) -> str:
         """Explore to the end; why that came before the model was done, empty where it was."""

@@ -12,16 +12,19 @@ from bot.domain.problems import TryAgain
 from bot.domain.projects import Project, ProjectStatus
 from bot.domain.repositories import Repository
 from bot.domain.source import Origin
+from bot.domain.validations import Verdict
 from bot.log import get_logger
 from bot.ports.clock import Clock
 from bot.ports.github import GitHubProblem
 from bot.ports.handlers import Configuration
 from bot.ports.jobs import Job, Jobs
 from bot.ports.records import AuditEvent, AuditLog, Projects
-from bot.services.base_evaluations import BaseEvaluations
+from bot.services.base_evaluations import EVALUATED, MOVED_ON, PUSHED, BaseEvaluations
 from bot.services.validation_course import ValidationRequest
 from bot.services.validation_pipeline import ValidationPipeline
 from bot.work.jobs import JobEnd
+
+INTERRUPTED = "cancelled while it ran"
 
 log = get_logger()
 
@@ -45,17 +48,21 @@ class BaseEvaluationJob:
         project = await self.projects.of_repository(job.repository_id)
         if project is None or project.status is not ProjectStatus.ACTIVE:
             return _end("the App is no longer active in this repository")
-        if await self.jobs.has_younger(job):
-            return _end("the branch has moved on")
+        if await self.bases.knows(job.repository_id, job.subject):
+            return _end(EVALUATED)  # this very job had done it, and could not say so
+        if job.lane.endswith(PUSHED) and await self.jobs.has_younger(job):
+            return _end(MOVED_ON)
         try:
             said = await self._evaluate(project, job)
         except asyncio.CancelledError:
-            return _end("cancelled while it ran")
+            return _end(INTERRUPTED)
         except (TryAgain, GitHubProblem) as fault:
             said = fault.message
         except Exception as bug:
             log.exception("an evaluation of a base failed", sha=job.subject)
             said = f"a fault of this service: {type(bug).__name__}"
+        if said == INTERRUPTED:
+            return _end(said)  # it will be begun anew
         data: Mapping[str, Any] = {"sha": job.subject, "outcome": said}
         event = AuditEvent("base.evaluated", self.clock.now(), project.id, job.id, data)
         await self.audit.write([event])
@@ -83,6 +90,8 @@ class BaseEvaluationJob:
             environment_id=job.id,
         )
         result = await self.pipeline.trigger_validation(request, take)
+        if result.verdict is Verdict.CANCELLED:
+            return INTERRUPTED
         return await self.bases.keep(repository.id, result, files)
 
 

@@ -70,7 +70,7 @@ class JobRunner:
         self._clock = clock
         self._under_way: dict[str, tuple[JobClaim, asyncio.Task[JobEnd]]] = {}
         self._claiming = asyncio.Lock()
-        self._giving_way: set[asyncio.Task[None]] = set()
+        self._giving_way: asyncio.Task[None] | None = None
         desk = Desk(
             "jobs",
             claim=self._claim,
@@ -94,12 +94,18 @@ class JobRunner:
     async def _claim(self) -> JobClaim | None:
         async with self._claiming:
             claim = await self._jobs.claim(self._owner, list(self._urgent_kinds))
-            if claim is not None and self.pool.busy + 1 + self.idle_pool.busy > self._room:
+            crowded = self.pool.busy + 1 + self.idle_pool.busy > self._room
+            if claim is not None and crowded and self._giving_way is None:
                 log.info("an idle job gives way", job=claim.job.id)
-                giving = asyncio.create_task(self.idle_pool.release(), name="giving way")
-                self._giving_way.add(giving)
-                giving.add_done_callback(self._giving_way.discard)
+                self._giving_way = asyncio.create_task(self._give_way(), name="giving way")
             return claim
+
+    async def _give_way(self) -> None:
+        """Hand the idle job back; whoever comes meanwhile leaves its clean-up in peace."""
+        try:
+            await self.idle_pool.release()
+        finally:
+            self._giving_way = None
 
     async def _claim_idle(self) -> JobClaim | None:
         async with self._claiming:

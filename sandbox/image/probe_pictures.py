@@ -2,14 +2,16 @@
 
 ``put``: {name, media_type, part, last, content} -> {}; takes a picture in, in pieces of BASE64.
 
-``compare``: {before, after, changed} -> {share} or {fault}. ``before`` is the name of a picture
-that was put, ``after`` of one that ``web`` has sent. ``share`` is that of the pixels that differ,
-from 0 to 1, where what only one of both has room for differs; a picture that marks them is sent
-under the name ``changed``. pixelmatch does it, in the browser, which decodes what a page has made.
+``compare``: {before, after, changed, timeout} -> {share} or {fault}. ``before`` is the name of a
+picture that was put, ``after`` of one that ``web`` has sent. ``share`` is that of the pixels that
+differ, from 0 to 1, where what only one of both has room for differs; a picture that marks them is
+sent under the name ``changed``. pixelmatch does it, in the browser, which decodes what a page has
+made.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,6 @@ from probe_browser import BrowserGone, opened_tab
 PIXELMATCH = Path("/opt/codegenapp/pixelmatch/index.js")
 MOST_BYTES = 64 * 1024 * 1024
 """Of all pictures that are kept."""
-COMPARE_SECONDS = 10.0
 QUALITY = 0.8
 
 _COMPARE = """
@@ -71,8 +72,8 @@ class Kept:
 
     def keep(self, name: str, media_type: str, content: bytes) -> None:
         """Keep a picture while there is room; one that finds none can't be compared."""
-        self.size += len(content)
-        if self.size <= MOST_BYTES:
+        if self.size + len(content) <= MOST_BYTES:
+            self.size += len(content)
             self.pictures[name] = (media_type, base64.b64encode(content).decode("ascii"))
 
 
@@ -97,11 +98,11 @@ async def compare(message: dict[str, Any], say: Say) -> dict[str, Any]:
         return {"fault": "there was no room for both pictures"}
     program = base64.b64encode(PIXELMATCH.read_bytes()).decode("ascii")
     try:
-        async with opened_tab("desktop") as tab:
-            share, marked = await tab.worked_out(
-                _COMPARE, [before, after, program, QUALITY], seconds=COMPARE_SECONDS
-            )
+        async with asyncio.timeout(float(message["timeout"])), opened_tab("desktop") as tab:
+            share, marked = await tab.worked_out(_COMPARE, [before, after, program, QUALITY])
     except BrowserGone as gone:
         return {"fault": f"the pictures were not compared: {gone}"[:300]}
+    except TimeoutError:
+        return {"fault": "the pictures were not compared: the time was over"}
     say.artifact(str(message["changed"]), "image/jpeg", base64.b64decode(marked))
     return {"share": share}

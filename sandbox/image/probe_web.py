@@ -246,10 +246,10 @@ class Evaluation:
         """Send a trace; its name, empty where there is none or no room for it."""
         if not content:
             return ""
-        self.trace_bytes += len(content)
-        if self.trace_bytes > MOST_TRACE_BYTES:
+        if self.trace_bytes + len(content) > MOST_TRACE_BYTES:
             self.left_out.append(f"the trace of the flow {name}: there was no room"[:200])
             return ""
+        self.trace_bytes += len(content)
         self.traced += 1
         told = f"{self.traced:02d}-trace-{quoted(name)}.zip"
         self.say.artifact(told, "application/zip", content)

@@ -19,7 +19,12 @@ from bot.domain.plan import Stage, StageAttachment, StageResult, StageStatus
 from bot.domain.repositories import Repository
 from bot.domain.validations import FailureClass, ValidationResult, Verdict
 from bot.domain.web import PageSeen, Size, WebEvaluation
-from bot.services.base_evaluations import BASE_EVALUATION, MOST_TRIES, BaseEvaluations
+from bot.services.base_evaluations import (
+    BASE_EVALUATION,
+    MOST_TRIES,
+    MOVED_ON,
+    BaseEvaluations,
+)
 from tests.contract.results import passed, result
 
 pytestmark = pytest.mark.database
@@ -37,11 +42,11 @@ class Shelf:
     store: MongoEvaluatedBases
     jobs: MongoJobs
 
-    async def ended(self) -> None:
-        """Take the next job, and let it come to nothing."""
+    async def ended(self, outcome: str = "the engine went away") -> None:
+        """Take the next job, and end it."""
         claim = await self.jobs.claim("me", [BASE_EVALUATION])
         assert claim is not None
-        await self.jobs.end(claim, {"outcome": "the engine went away"}, None)
+        await self.jobs.end(claim, {"outcome": outcome}, None)
 
 
 @pytest.fixture
@@ -81,6 +86,22 @@ async def test_one_that_came_to_nothing_is_tried_again_but_not_for_ever(shelf: S
         assert await shelf.bases.request(WANTED) == "queued"
         await shelf.ended()
     assert await shelf.bases.request(WANTED) == f"given up after {MOST_TRIES} tries"
+
+
+async def test_one_that_the_branch_moved_on_from_is_not_given_up(shelf: Shelf) -> None:
+    for _ in range(MOST_TRIES + 1):
+        assert await shelf.bases.request(replace(WANTED, pushed=True)) == "queued"
+        await shelf.ended(MOVED_ON)
+    assert await shelf.bases.request(WANTED) == "queued"
+
+
+async def test_half_a_character_is_kept_all_the_same(shelf: Shelf) -> None:
+    torn = WebEvaluation.from_json({"pages": [{"path": "/", "size": "phone", "title": "a\ud83d"}]})
+    kept = replace(validated(), stages=(replace(validated().stages[0], evaluation=torn),))
+    await shelf.bases.keep(7, kept, {})
+    base = await shelf.bases.of(7, SHA)
+    assert base.evaluation is not None
+    assert base.evaluation.pages[0].title == "a\ufffd"
 
 
 async def test_what_was_seen_comes_back_with_its_pictures(shelf: Shelf) -> None:
@@ -128,3 +149,4 @@ async def test_what_another_version_wrote_counts_for_nothing(shelf: Shelf) -> No
     strange = {"pages": [{"path": 3}]}
     await shelf.store.keep(BaseEvaluation(7, SHA, CLOCK.now(), strange))
     assert (await shelf.bases.of(7, SHA)).reason == NOT_YET
+    assert await shelf.bases.request(WANTED) == "queued"

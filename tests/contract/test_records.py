@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from bot.adapters.clock import SystemClock
 from bot.adapters.mongo.artifacts import GridFSArtifacts
@@ -231,6 +232,23 @@ async def test_the_oldest_artifacts_go_when_there_is_too_much(database: Database
     assert await artifacts.forget() == 2
     assert [await artifacts.get(it.id) is not None for it in kept] == [True, False, False, True]
     assert await artifacts.forget() == 0
+
+
+async def test_what_a_killed_process_left_behind_is_no_hindrance(database: Database) -> None:
+    """Pieces without their file: an upload that ended between the two."""
+    artifacts = GridFSArtifacts(database, KEPT)
+    kept = await artifacts.put("a", "text/plain", pieces(b"a picture"))
+    await database.collection("artifacts.files").delete_one({"_id": kept.id})
+    chunks = database.collection("artifacts.chunks")
+    await artifacts.put("a", "text/plain", pieces(b"a picture"))
+    assert await artifacts.get(kept.id) is None, "somebody may still be at it"
+    (chunk,) = [it async for it in chunks.find({})]
+    await chunks.delete_one({"_id": chunk["_id"]})
+    old = ObjectId.from_datetime(CLOCK.now() - timedelta(minutes=5))
+    await chunks.insert_one({**chunk, "_id": old})
+    await artifacts.put("a", "text/plain", pieces(b"a picture"))
+    assert await artifacts.get(kept.id) is not None
+    assert b"".join([it async for it in artifacts.read(kept.id)]) == b"a picture"
 
 
 async def test_artifacts_past_their_time_are_removed(database: Database) -> None:

@@ -86,6 +86,23 @@ def test_ordinary_lines_are_not_held_back() -> None:
     assert masker.feed("an ordinary line\n") == "an ordinary line\n"
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("token=correct-horse", "token=***"),
+        ("token=correct-horse-bat", "token=***"),
+        ("token=correct-horse-battery", "token=***"),
+        ("that is correct", "that is ***"),  # it may be the beginning: better none than half
+        ("an apple a co", "an apple a co"),  # too little to tell anything
+        ("correct-horse-battery, and so on", "***, and so on"),
+    ],
+)
+def test_the_beginning_of_a_secret_at_the_end_of_a_text_that_was_cut(
+    text: str, masked: str
+) -> None:
+    assert Masker({"TOKEN": "correct-horse-battery"}).mask_cut(text) == masked
+
+
 def test_a_run_of_secrets_is_not_kept_in_memory() -> None:
     masker = Masker({"TOKEN": "aaaa"})
     shown = "".join(masker.feed("aaaaaaaaaa") for _ in range(1000))

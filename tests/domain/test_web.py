@@ -63,3 +63,10 @@ def test_every_text_is_masked_and_no_word() -> None:
     masked = seen.masked(lambda text: text.replace("secret", "***").replace("blank", "b"))
     assert masked.left_out == ("***",)
     assert masked.pages[0].fault == PageFault(FaultKind.BLANK, "b of ***")
+
+
+def test_half_a_character_becomes_one_that_can_be_written() -> None:
+    told = {"pages": [{"path": "/", "size": "phone", "title": "ok \ud83d\ude00, torn \ud83d"}]}
+    (page,) = WebEvaluation.from_json(told).pages
+    assert page.title == "ok \U0001f600, torn \ufffd"
+    page.title.encode()

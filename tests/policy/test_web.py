@@ -285,6 +285,39 @@ def test_vitals_are_held_against_the_base(head: PageSeen, base: PageSeen, passes
     assert judge(evaluation(head), WebPlan(base=based(evaluation(base)))).passed is passes
 
 
+OTHER = replace(PAGE, path="/b")
+BAD = replace(PAGE, violations=(PALE,))
+NOWHERE = PageFault(FaultKind.NOT_REACHED, "it was not looked at")
+
+
+@pytest.mark.parametrize(
+    ("base", "head"),
+    [
+        pytest.param((replace(PAGE, violations=None),), (BAD,), id="not examined"),
+        pytest.param(
+            (PAGE, replace(OTHER, fault=NOWHERE)), (PAGE, replace(BAD, path="/b")), id="no time"
+        ),
+        pytest.param((PAGE,), (PAGE, replace(BAD, path="/b")), id="no such page"),
+        pytest.param((PAGE,), (PAGE, replace(BAD, size=Size.PHONE)), id="another size"),
+    ],
+)
+def test_where_the_base_was_not_looked_at_nobody_knows_whose_it_is(
+    base: tuple[PageSeen, ...], head: tuple[PageSeen, ...]
+) -> None:
+    known = based(WebEvaluation(base))
+    said = judge(WebEvaluation(head), WebPlan(base=known))
+    assert said.passed
+    assert any("the base was not looked at everywhere" in it for it in said.advice)
+    own = WebBudgets(accessibility_serious=0)
+    assert not judge(WebEvaluation(head), WebPlan(base=known, budgets=own)).passed
+
+
+def test_what_is_worse_on_a_page_of_both_gates_all_the_same() -> None:
+    base, head = WebEvaluation((PAGE,)), WebEvaluation((BAD, replace(BAD, path="/b")))
+    said = judge(head, WebPlan(base=based(base)))
+    assert "(the base has 0 on the same pages)" in said.gates[0]
+
+
 def test_an_exception_gates_whatever_the_base_is() -> None:
     broken = evaluation(replace(PAGE, exceptions=(THROWN,)))
     assert not judge(broken, WebPlan(base=based(broken))).passed

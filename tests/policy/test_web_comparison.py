@@ -41,6 +41,7 @@ def page(**what: Any) -> WebEvaluation:
     return seen(replace(PAGE, **what))
 
 
+ADD = ComponentSeen("/", "button", "#a", "Add", ComponentOutcome.BROKE, "it throws")
 NEW = [
     (page(fault=SHUT), "broken page", "`/`: it answered 500 (desktop)"),
     (page(console=(ConsoleError("no such\nuser"),)), "console error", "`/`: no such user"),
@@ -54,11 +55,7 @@ NEW = [
     (seen(links=(BrokenLink("/", "/gone"),)), "broken link", "`/`: /gone"),
     (seen(flows=(FlowSeen("buy", FlowOutcome.FAILED, reason="no"),)), "failed flow", "`buy`: no"),
     (
-        seen(
-            components=(
-                ComponentSeen("/", "button", "#a", "Add", ComponentOutcome.BROKE, "it throws"),
-            )
-        ),
+        seen(components=(ADD,)),
         "broken component",
         "`/`: button “Add”: it throws",
     ),
@@ -69,9 +66,11 @@ NEW = [
 def test_what_head_has_and_base_has_not_is_new_and_the_other_way_round_gone(
     head: WebEvaluation, kind: str, text: str
 ) -> None:
-    there = compare(SHA, seen(), head)
+    well = replace(ADD, outcome=ComponentOutcome.OK, reason="")
+    good = seen(flows=(FlowSeen("buy", FlowOutcome.PASSED),), components=(well,))
+    there = compare(SHA, good, head)
     assert (there.new, there.gone) == ((Difference(kind, text),), ())
-    back = compare(SHA, head, seen(flows=(FlowSeen("buy", FlowOutcome.PASSED),)))
+    back = compare(SHA, head, good)
     assert (back.new, back.gone) == ((), (Difference(kind, text),))
     same = compare(SHA, head, head)
     assert (same.new, same.gone) == ((), ())
@@ -108,6 +107,43 @@ def test_the_same_request_of_several_pages_is_told_once() -> None:
 )
 def test_what_is_flaky_is_not_new(head: WebEvaluation) -> None:
     assert compare(SHA, seen(), head).new == ()
+
+
+PAGE_B = replace(PAGE, path="/b")
+UNEXAMINED = replace(PAGE, violations=None)
+FAILING = FailedRequest("GET", "/a", 503)
+
+
+@pytest.mark.parametrize(
+    ("base", "head"),
+    [
+        pytest.param(
+            seen(PAGE), seen(PAGE, replace(PAGE_B, violations=(PALE,))), id="no such page"
+        ),
+        pytest.param(
+            seen(PAGE, replace(PAGE_B, fault=UNSEEN)),
+            seen(PAGE, replace(PAGE_B, console=(ConsoleError("x"),))),
+            id="not reached",
+        ),
+        pytest.param(seen(UNEXAMINED), page(violations=(PALE,)), id="accessibility"),
+        pytest.param(
+            seen(flows=(FlowSeen("buy", FlowOutcome.NOT_RUN),)),
+            seen(flows=(FlowSeen("buy", FlowOutcome.FAILED),)),
+            id="flow not tried",
+        ),
+        pytest.param(seen(), seen(components=(ADD,)), id="component not exercised"),
+        pytest.param(
+            seen(PAGE, replace(PAGE_B, fault=UNSEEN)),
+            seen(PAGE, replace(PAGE_B, requests=(FAILING,))),
+            id="request of a page not reached",
+        ),
+    ],
+)
+def test_what_one_side_was_not_looked_at_for_is_neither_new_nor_gone(
+    base: WebEvaluation, head: WebEvaluation
+) -> None:
+    there, back = compare(SHA, base, head), compare(SHA, head, base)
+    assert (there.new, there.gone, back.new, back.gone) == ((), (), (), ())
 
 
 def test_what_was_not_looked_at_is_not_gone() -> None:

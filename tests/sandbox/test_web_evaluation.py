@@ -268,6 +268,7 @@ HOSTILE = {
     " console.log('x'.repeat(1000), i) }, 1)</script>",
     "closes": "<script>setTimeout(() => window.close(), 10); window.close()</script>",
     "huge": "<p>text</p>" * 50_000,
+    "torn": "<script>document.title = 'a\\ud83d'; console.error('b\\ud83d')</script>",
     "deaf": "<script>for (const it of ['PerformanceObserver', 'Promise', 'JSON', 'Array'])"
     " window[it] = null; document.querySelectorAll = null; window.axe = {run: null}</script>",
 }
@@ -289,6 +290,8 @@ async def test_pages_that_misbehave_in_the_browser_are_looked_at_all_the_same(ro
     for name in names:
         assert found[name, Size.DESKTOP].fault is None, found[name, Size.DESKTOP]
     assert found["/deaf", Size.DESKTOP].violations is not None
+    assert found["/torn", Size.DESKTOP].console[0].text == "b\ufffd"
+    json.dumps(seen(result).to_json(), ensure_ascii=False).encode()
     assert all(it.size <= 2 * 1024 * 1024 for it in seen(result).pictures)
 
 

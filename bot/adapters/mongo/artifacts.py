@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from typing import IO, Any
 
 from gridfs.errors import FileExists, NoFile
 from pymongo.errors import DuplicateKeyError
@@ -16,6 +16,8 @@ from bot.ports.artifacts import Artifact, Artifacts
 
 DEFAULT_MOST_BYTES = 20 * 1024**3
 MOST_AT_ONCE = 1_000
+UPLOAD = timedelta(minutes=1)
+"""Between two pieces of an upload that goes on."""
 IN_MEMORY = 4 * 1024 * 1024
 PIECE = 256 * 1024
 
@@ -29,6 +31,7 @@ class GridFSArtifacts(Artifacts):
         self._database = database
         self._bucket = database.bucket("artifacts")
         self._files = database.collection("artifacts.files")
+        self._chunks = database.collection("artifacts.chunks")
         self._retention = retention
         self._most_bytes = most_bytes
 
@@ -48,12 +51,35 @@ class GridFSArtifacts(Artifacts):
                     {"_id": artifact.id}, {"$set": {"metadata.kept_until": kept_until}}
                 )
                 if not known.matched_count:
-                    # Somebody else may keep the same at this instant.
-                    with contextlib.suppress(FileExists, DuplicateKeyError):
-                        await self._bucket.upload_from_stream_with_id(
-                            artifact.id, name, spool, metadata=metadata
-                        )
+                    await self._upload(artifact, spool, metadata)
         return artifact
+
+    async def _upload(
+        self, artifact: Artifact, spool: IO[bytes], metadata: Mapping[str, Any]
+    ) -> None:
+        """Upload, unless somebody does; what a killed process has left behind is no hindrance."""
+        for _ in range(2):
+            try:
+                await self._bucket.upload_from_stream_with_id(
+                    artifact.id, artifact.name, spool, metadata=metadata
+                )
+            except (FileExists, DuplicateKeyError):
+                if not await self._is_torn(artifact.id):
+                    return
+                await self._chunks.delete_many({"files_id": artifact.id})
+                spool.seek(0)
+            else:
+                return
+
+    async def _is_torn(self, artifact_id: str) -> bool:
+        """Whether there are pieces without their file, which nobody is adding to any more."""
+        if await self._files.find_one({"_id": artifact_id}, {"_id": 1}) is not None:
+            return False
+        newest = await self._chunks.find_one({"files_id": artifact_id}, sort=[("n", -1)])
+        if newest is None:
+            return True
+        age = self._database.clock.now() - newest["_id"].generation_time
+        return bool(age > UPLOAD)
 
     async def get(self, artifact_id: str) -> Artifact | None:
         with passing_faults():
@@ -81,10 +107,13 @@ class GridFSArtifacts(Artifacts):
             async for found in oldest.sort("metadata.kept_until", 1).limit(MOST_AT_ONCE):
                 if found["metadata"]["kept_until"] >= now and left <= self._most_bytes:
                     break
-                with contextlib.suppress(NoFile):  # another worker was quicker
-                    await self._bucket.delete(found["_id"])
+                # Somebody may have kept it anew meanwhile, or another worker was quicker.
+                kept_until = found["metadata"]["kept_until"]
+                wanted = {"_id": found["_id"], "metadata.kept_until": kept_until}
+                if (await self._files.delete_one(wanted)).deleted_count:
+                    await self._chunks.delete_many({"files_id": found["_id"]})
+                    left -= found["length"]
                     count += 1
-                left -= found["length"]
         return count
 
     async def _size(self) -> int:

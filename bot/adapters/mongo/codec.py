@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from bot.domain.bounded_json import encodable
+
 T = TypeVar("T")
 
 Document = dict[str, Any]
@@ -26,7 +28,7 @@ def to_document(value: Any) -> Any:
         return sorted(map(to_document, value))
     if isinstance(value, (list, tuple)):
         return [to_document(item) for item in value]
-    return value
+    return encodable(value) if isinstance(value, str) and not value.isascii() else value
 
 
 def from_document(kind: type[T], document: Mapping[str, Any]) -> T:
