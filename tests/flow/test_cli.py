@@ -68,6 +68,7 @@ def test_all_missing_secrets_at_once(product: Product, idle: str) -> None:
     assert "ONE, TWO" in ended.errors
 
 
+@pytest.mark.slow
 def test_settings_that_are_wrong_all_at_once(product: Product) -> None:
     ended = product.run(
         "schema", SNAPSHOT_CACHE_GB="none", LOG_FORMAT="xml", DOCKER_HOST="nonsense"
@@ -113,6 +114,7 @@ def test_schema(product: Product) -> None:
         checker(schema).validate({"deployment": {"port": "eighty"}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("schema",), ("validate", ".", "--format", "json")])
 def test_reader_who_has_had_enough(product: Product, idle: str, arguments: tuple[str, ...]) -> None:
     process = subprocess.Popen(
@@ -137,6 +139,7 @@ def test_reader_who_has_had_enough(product: Product, idle: str, arguments: tuple
 # ── what can't run ───────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_engine_that_does_not_answer(product: Product, tmp_path: Path) -> None:
     ended = product.run(
         "validate", str(project(tmp_path / "it", build_command="true")), "--format", "json"
@@ -151,6 +154,7 @@ def test_engine_that_does_not_answer(product: Product, tmp_path: Path) -> None:
     assert product.source_folders() == []
 
 
+@pytest.mark.slow
 def test_doctor_without_an_engine(product: Product) -> None:
     ended = product.run("doctor")
     assert ended.process.returncode == 1
@@ -188,6 +192,7 @@ def test_configuration_with_faults_is_told_and_used_as_far_as_it_goes(
     assert ended.result["verdict"] == "neutral"
 
 
+@pytest.mark.slow
 def test_what_dead_processes_left_is_swept(product: Product, idle: str) -> None:
     left = product.temporary / "codegenapp-git-left"
     left.mkdir()
