@@ -199,9 +199,12 @@ def looked_at(comparison: WebComparison, *, status: StageStatus) -> ValidationRe
     return replace(
         told,
         base_sha=comparison.sha,
-        attachments=tuple(
-            AttachmentReference("web_evaluation", name, "image/png", 900, f"id-{at}")
-            for at, name in enumerate(pictures)
+        attachments=(
+            *(
+                AttachmentReference("web_evaluation", name, "image/png", 900, f"id-{at}")
+                for at, name in enumerate(pictures)
+            ),
+            AttachmentReference("web_evaluation", "01-trace-buy.zip", "application/zip", 9, "id-t"),
         ),
     )
 
