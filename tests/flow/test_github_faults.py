@@ -13,7 +13,7 @@ from tests.flow.rig import bot
 from tests.stand_in import Stage, stage
 
 pytestmark = pytest.mark.database
-QUICK = {Fault.UNAUTHORIZED, Fault.SECONDARY_LIMIT, Fault.LOST_ANSWER}
+QUICK = {Fault.SECONDARY_LIMIT, Fault.LOST_ANSWER}
 PLAYED = [it if it in QUICK else pytest.param(it, marks=pytest.mark.long) for it in Fault]
 CALLS = range(1, 15)
 """The scenario makes so many; the last ones only where progress is slow enough to be told."""

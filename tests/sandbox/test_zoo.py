@@ -19,15 +19,12 @@ from tests.zoo.animals import Animal, Kind, animals, judge
 TOLD = PAGE.parent.parent / ".state" / "zoo.json"
 QUICK = (
     "allotment-society",
-    "answers-once-and-ends",
     "dies-of-a-timer",
     "health-path-that-moved",
     "menu-that-breaks-on-a-phone",
     "price-rounded-down",
-    "queue-that-is-not-emptied",
     "secret-without-a-value",
     "total-of-a-missing-field",
-    "variable-that-is-not-declared",
 )
 """A handful that installs nothing and waits for nothing: half a minute in all."""
 
