@@ -69,6 +69,7 @@ async def test_a_task_is_tried_and_what_was_seen_is_told(room: Room) -> None:
     assert "Milk" in last
 
 
+@pytest.mark.long
 async def test_ways_to_end(room: Room) -> None:
     small = ExploringBudget()
     restless = explorers.restless
