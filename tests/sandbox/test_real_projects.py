@@ -254,7 +254,7 @@ async def test_a_project_of_pnpm(
     registries.lock(folder, *pnpm, "install", "--lockfile-only")
     result = await validate(folder, trusted=False)
     assert result.verdict is Verdict.PASSED, report(result)
-    assert passed(result) == PREPARED | RUNNING | {Stage.BUILD, Stage.TEST}
+    assert passed(result) == PREPARED | SERVING | {Stage.BUILD, Stage.TEST}
     assert stage_of(result, Stage.INSTALL).command == "pnpm install --frozen-lockfile"
     assert "health_check_url: /health (src/server.ts)" in result.assumed
 
@@ -268,7 +268,7 @@ async def test_a_project_of_yarn(
     assert "https://registry.yarnpkg.com/" in (folder / "yarn.lock").read_text()
     result = await validate(folder, trusted=False)
     assert result.verdict is Verdict.PASSED, report(result)
-    assert passed(result) == PREPARED | RUNNING | {Stage.TEST}
+    assert passed(result) == PREPARED | SERVING | {Stage.TEST}
     assert stage_of(result, Stage.INSTALL).command == "yarn install --frozen-lockfile"
     assert "port: 4000 (index.js)" in result.assumed
 
