@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assembly.demonstration import EXPLORER
 from benchmarks.room import Room, ignore, room
 from benchmarks.tables import Machine, Table, arguments, publish
 from bot.domain.plan import (
@@ -31,6 +32,7 @@ from bot.domain.source import Origin
 from bot.domain.validations import ValidationResult
 from bot.domain.web import BasePicture, WebBase
 from bot.services.validation_course import ValidationRequest
+from demo.gemini.explorers import either
 from demo.gemini.scripts import sensible
 from demo.gemini.server import KEY, StandInGemini
 from demo.repository import MAIN, SampleRepository, build_repository
@@ -60,7 +62,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         sample = await build_repository(Path(folder) / "sample")
         async with (
-            StandInGemini(sensible) as gemini,
+            StandInGemini(either(EXPLORER, sensible)) as gemini,
             room(GEMINI_API_KEY=KEY, GEMINI_API_ENDPOINT=gemini.url) as place,
         ):
             machine = await Machine.look(place.engine)
