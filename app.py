@@ -13,7 +13,7 @@ from pathlib import Path
 from assembly.analysis import advisers
 from assembly.demonstration import demonstrated
 from assembly.hands import Bench
-from assembly.serving import examined, letters, serving
+from assembly.serving import examined, explaining, letters, serving
 from bot.adapters.clock import SystemClock
 from bot.adapters.git.remote import Authorization
 from bot.adapters.git.source import GitSource
@@ -162,6 +162,7 @@ def main() -> None:
         serve=lambda role: serving(settings, renderer, bench_of(settings), role),
         examined=lambda: examined(settings),
         letters=lambda: letters(settings, renderer),
+        explain=lambda name, number: explaining(settings, renderer, name, number),
         secret=settings.secret,
         maximum_timeout_minutes=settings.validation_timeout_minutes,
         demo=lambda folder: demonstrated(settings, renderer, bench_of, folder),

@@ -25,7 +25,7 @@ from demo.codegen.server import ORGANIZATION, TOKEN, StandInCodegen
 from demo.gemini.explorers import either, filling
 from demo.gemini.scripts import sensible
 from demo.gemini.server import KEY, MODEL, StandInGemini
-from demo.github.conversations import add_comment
+from demo.github.commenting import add_comment
 from demo.github.pushes import ZEROS, Push
 from demo.github.server import StandInGitHub
 from demo.github.state import CheckRunState, CommentState, PullRequestState, RepositoryState

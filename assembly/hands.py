@@ -24,8 +24,11 @@ from bot.services.base_evaluations import BASE_EVALUATION
 from bot.services.changes import Changes, unasked
 from bot.services.check_runs import CheckRuns
 from bot.services.configurations import Configurations
+from bot.services.failure_prompts import FailurePrompts
+from bot.services.merger import Merger
 from bot.services.projects import ProjectService
 from bot.services.prompts import Prompts
+from bot.services.pull_requests import PullRequestService
 from bot.services.replies import Replies
 from bot.services.run_records import RunRecords
 from bot.services.run_starter import RunStarter
@@ -52,29 +55,51 @@ Bench = Callable[[Authorization], AbstractAsyncContextManager[Workbench]]
 """Makes a sandbox and a pipeline whose git is let in by this."""
 
 
-def worker_of(it: House) -> tuple[Worker, CheckRuns]:
-    """The hands at the inbox."""
-    configurations = Configurations(it.github)
-    checks = CheckRuns(it.validations, it.github, it.links.to, it.clock)
-    needs = Needs(
+def needs_of(it: House) -> Needs:
+    """What handlers may read."""
+    return Needs(
         it.github,
         it.projects,
         it.validations,
         it.jobs,
         it.runs,
+        it.pull_requests,
         it.agent,
-        configurations.of,
+        Configurations(it.github).of,
         it.clock,
+        it.app_id,
+        it.links.plain,
+    )
+
+
+def worker_of(it: House) -> tuple[Worker, CheckRuns]:
+    """The hands at the inbox."""
+    checks = CheckRuns(
+        it.validations,
+        it.pull_requests,
+        it.github,
+        it.renderer,
+        it.links.to,
+        it.clock,
+        has_agent=it.agent is not None,
     )
     requests = ValidationRequests(it.validations, it.runs, it.projects, it.jobs, it.audit, it.clock)
     records = RunRecords(it.runs, it.audit, it.clock)
-    prompts = Prompts(it.github, it.renderer)
-    starter = RunStarter(records, it.agent, prompts.of, it.projects)
+    failures = FailurePrompts(
+        it.validations,
+        it.pull_requests,
+        it.artifacts,
+        it.github,
+        Configurations(it.github).of,
+    )
+    prompts = Prompts(it.github, it.renderer, failures)
+    starter = RunStarter(records, it.agent, prompts, it.projects)
     runs = AgentRunService(records, starter, it.validations, it.projects)
     statuses = StatusComments(
         it.runs,
         it.conversations,
         it.validations,
+        it.pull_requests,
         it.github,
         it.renderer,
         it.links.to,
@@ -88,10 +113,14 @@ def worker_of(it: House) -> tuple[Worker, CheckRuns]:
         Replies(it.github, it.validations, it.runs, it.renderer, it.links.to),
         runs,
         statuses,
+        PullRequestService(
+            it.pull_requests, it.projects, it.github, it.renderer, it.audit, it.clock
+        ),
+        Merger(it.pull_requests, it.github, it.clock),
         it.inbox,
         it.clock,
     )
-    dispatcher = Dispatcher(ROUTES, needs, it.inbox, hands.apply, it.audit)
+    dispatcher = Dispatcher(ROUTES, needs_of(it), it.inbox, hands.apply, it.audit)
 
     async def own() -> Own:
         return Own(it.app_id, await it.github.own_login())
@@ -180,6 +209,7 @@ async def hands(it: House, bench: Bench) -> AsyncIterator[Tasks]:
             runner,
             it.validations,
             it.runs,
+            it.pull_requests,
             checks,
             it.forget,
             it.clock,

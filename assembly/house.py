@@ -24,6 +24,7 @@ from bot.adapters.mongo.database import Database, connect
 from bot.adapters.mongo.embedded import EmbeddedMongo
 from bot.adapters.mongo.inbox import MongoInbox
 from bot.adapters.mongo.jobs import MongoJobs
+from bot.adapters.mongo.pull_requests import MongoPullRequests
 from bot.adapters.mongo.records import (
     MongoAuditLog,
     MongoLogChunks,
@@ -59,6 +60,7 @@ class House:
     projects: MongoProjects
     validations: MongoValidations
     runs: MongoAgentRuns
+    pull_requests: MongoPullRequests
     conversations: MongoConversations
     audit: MongoAuditLog
     chunks: MongoLogChunks
@@ -133,6 +135,7 @@ async def house(
             projects=MongoProjects(database),
             validations=MongoValidations(database),
             runs=MongoAgentRuns(database),
+            pull_requests=MongoPullRequests(database),
             conversations=MongoConversations(database),
             audit=MongoAuditLog(database, retention),
             chunks=MongoLogChunks(database),

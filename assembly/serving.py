@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 
 from assembly.doors import doors
-from assembly.hands import Bench, Tasks, hands, worker_of
+from assembly.hands import Bench, Tasks, hands, needs_of, worker_of
 from assembly.house import coding_agent, house
 from bot.adapters.clock import SystemClock
 from bot.adapters.github.examination import Examination
@@ -16,12 +16,16 @@ from bot.adapters.github.tokens import AppCredentials
 from bot.adapters.mongo.binary import find_mongod
 from bot.adapters.mongo.database import connect
 from bot.cli.wiring import Letters, Running
+from bot.domain.merging import Explanation
 from bot.domain.problems import TryAgain, UserProblem
 from bot.ports.clock import Clock
 from bot.ports.coding_agent import AgentProblem
+from bot.ports.github import GitHubProblem, NotFound
+from bot.ports.records import Unreadable
 from bot.ports.renderer import Renderer
 from bot.ports.sandbox import Examined
 from bot.settings import Settings
+from handlers.merging import explained
 
 
 @asynccontextmanager
@@ -44,6 +48,25 @@ async def letters(settings: Settings, renderer: Renderer) -> AsyncIterator[Lette
     async with house(settings, renderer) as it:
         worker, _ = worker_of(it)
         yield Letters(it.inbox, worker.rehearse)
+
+
+async def explaining(settings: Settings, renderer: Renderer, name: str, number: int) -> Explanation:
+    """Why a pull request is not merged. Raises UserProblem for what can't be told."""
+    async with house(settings, renderer) as it:
+        project = await it.projects.named(name)
+        if project is None:
+            raise UserProblem(
+                f"{name} is no repository that this App was heard of in.",
+                "Is the App installed there, and did `serve` run since?",
+            )
+        try:
+            return await explained(project.repository, number, needs_of(it))
+        except NotFound:
+            raise UserProblem(
+                f"{name} has no pull request #{number} that this App may see."
+            ) from None
+        except (GitHubProblem, TryAgain, Unreadable) as fault:
+            raise UserProblem(f"Why #{number} is not merged can't be told: {fault}.") from fault
 
 
 async def examined(settings: Settings) -> AsyncIterator[Examined]:

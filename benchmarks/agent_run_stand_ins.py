@@ -23,7 +23,7 @@ from bot.domain.agent_runs import (
 from bot.domain.conversations import STATUS_MARKER
 from bot.domain.repositories import Repository
 from demo.codegen.server import AgentRunState, StandInCodegen
-from demo.github.conversations import add_comment
+from demo.github.commenting import add_comment
 from demo.github.server import Exchange, StandInGitHub
 from demo.github.state import RepositoryState
 from tests.flow.serving import small_repository

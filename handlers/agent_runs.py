@@ -19,10 +19,11 @@ from bot.domain.projects import ProjectStatus
 from bot.domain.repo_config import Agent
 from bot.domain.repositories import PullRequest, Repository
 from bot.policy import agent_answers, agent_queue, issues
-from bot.policy.agent_requests import DAY, Place
+from bot.policy.agent_requests import Place
 from bot.ports.coding_agent import AgentProblem
 from bot.ports.github import InstallationGone, NotFound
 from bot.ports.handlers import Context, Needs
+from handlers.fixing import sent_today
 
 TELLING = frozenset(
     {PullRequestChange.OPENED, PullRequestChange.PUSHED, PullRequestChange.REOPENED}
@@ -136,7 +137,7 @@ async def start_for_issue(event: IssueChanged, needs: Needs, context: Context) -
         now,
         is_open=(await needs.github.issue(repository, number)).is_open,
         runs=await needs.runs.of_issue(repository.id, number),
-        asked_today=await needs.runs.asked_since(repository.id, now - DAY),
+        asked_today=await sent_today(repository, needs),
         has_agent=needs.agent is not None,
     )
     permission = await needs.github.permission(repository, event.sender.login)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from bot.domain.commands import Command, Verb
+from bot.domain.comments import Impossible
 from bot.domain.effects import Decision, LeaveEvent
-from bot.domain.events import CheckActionRequested, CheckRerequested, ValidationAsked
+from bot.domain.events import (
+    ButtonPressed,
+    CheckActionRequested,
+    CheckRerequested,
+    ValidationAsked,
+)
+from bot.domain.ids import derived
 from bot.domain.repositories import Account, Permission, Repository
-from bot.policy.check_view import TRUST
+from bot.policy import pull_request_commands
+from bot.policy.check_view import BUTTONS, TRUST
+from bot.policy.commands import least
+from bot.policy.pull_request_commands import Asked
 from bot.policy.requests import request
 from bot.ports.handlers import Context, Needs
 
@@ -17,9 +28,43 @@ async def hear_rerequest(event: CheckRerequested, needs: Needs, context: Context
 
 async def hear_button(event: CheckActionRequested, needs: Needs, context: Context) -> Decision:
     """A button of our check run; an unknown one was made by a later version."""
-    if event.identifier != TRUST.identifier:
+    if event.identifier == TRUST.identifier:
+        return await _ask(event.repository, event.head_sha, event.sender, needs, context)
+    if event.identifier not in BUTTONS:
         return Decision(f"nothing is behind the button {event.identifier!r}")
-    return await _ask(event.repository, event.head_sha, event.sender, needs, context)
+    verb, who = Verb(event.identifier), event.sender
+    permission = await needs.github.permission(event.repository, who.login)
+    config = (await needs.configuration(event.repository, "")).parsed.config
+    if not permission.allows(least(verb, config)):
+        return Decision(f"{who.login} may not press {verb}: {permission}")
+    numbers = await needs.github.pull_requests_of(event.repository, event.head_sha)
+    pressed = (
+        ButtonPressed(event.repository, it, event.head_sha, verb, who, derived(context.id(0), it))
+        for it in numbers
+    )
+    return Decision(f"{who.login} presses {verb}", tuple(LeaveEvent(it) for it in pressed))
+
+
+async def do_as_pressed(event: ButtonPressed, needs: Needs, context: Context) -> Decision:
+    """Do what a button says, for one pull request: the same as its command does."""
+    del context
+    pull = await needs.github.pull_request(event.repository, event.number)
+    if not pull.is_open or pull.head_sha != event.head_sha:
+        return Decision(f"{event.head_sha[:12]} is not the head of #{event.number} any more")
+    asked = Asked(
+        repository=event.repository,
+        pull_request=pull,
+        sender=event.sender,
+        id=event.id,
+        now=needs.clock.now(),
+        of_head=await needs.validations.of_commit(event.repository.id, pull.head_sha),
+        record=await needs.pull_requests.get(event.repository, event.number),
+        has_agent=needs.agent is not None,
+    )
+    wanted = pull_request_commands.decide(Command(event.verb), asked)
+    if isinstance(wanted, Impossible):
+        return Decision(f"not done: {wanted.reason}")
+    return Decision(wanted.sentence, wanted.effects)
 
 
 async def _ask(

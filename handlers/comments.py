@@ -8,9 +8,12 @@ from bot.domain.effects import Decision
 from bot.domain.events import CommandsGiven
 from bot.domain.projects import ProjectStatus
 from bot.domain.repositories import Permission
-from bot.policy.agent_requests import DAY
-from bot.policy.commands import CommandFacts, decide
+from bot.policy.commands import CommandFacts, decide, wants_explanation
+from bot.policy.merge import explain
+from bot.policy.merge_criteria import overridable_names
 from bot.ports.handlers import Context, Needs
+from handlers.fixing import sent_today
+from handlers.merging import gather
 
 
 async def answer_command(event: CommandsGiven, needs: Needs, context: Context) -> Decision:
@@ -30,12 +33,13 @@ async def answer_command(event: CommandsGiven, needs: Needs, context: Context) -
         now,
         configuration.path,
         runs=await needs.runs.of_issue(repository.id, number),
-        asked_today=await needs.runs.asked_since(repository.id, now - DAY),
+        asked_today=await sent_today(repository, needs),
         has_agent=needs.agent is not None,
     )
     if not event.is_pull_request:
         return decide(facts)
     pull = await needs.github.pull_request(repository, number)
+    merge = await gather(repository, number, needs) if wants_explanation(event) else None
     is_fork = pull.head_repository_id != repository.id
     return decide(
         replace(
@@ -46,5 +50,8 @@ async def answer_command(event: CommandsGiven, needs: Needs, context: Context) -
             author_permission=await needs.github.permission(repository, pull.author.login)
             if is_fork
             else Permission.NONE,
+            record=await needs.pull_requests.get(repository, number),
+            explanation=explain(merge) if merge else None,
+            overridable=overridable_names(merge) if merge else (),
         )
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.effects import Decision, Effect
-from bot.domain.events import ValidationEnded
+from bot.domain.effects import Decision, Effect, LeaveEvent
+from bot.domain.events import PullRequestTouched, ValidationEnded
 from bot.domain.validation_records import ValidationRecord
 from bot.policy.agent_queue import shown
 from bot.policy.ended import EndedFacts, decide
@@ -29,7 +29,11 @@ async def conclude_validation(event: ValidationEnded, needs: Needs, context: Con
             now=needs.clock.now(),
         )
     )
-    return replace(decision, effects=(*decision.effects, *await _told(event, record, needs)))
+    looks = (
+        LeaveEvent(PullRequestTouched(event.repository, it)) for it in sorted(record.pull_requests)
+    )
+    told = await _told(event, record, needs)
+    return replace(decision, effects=(*decision.effects, *told, *looks))
 
 
 async def _told(

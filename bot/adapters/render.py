@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bot.adapters import markdown
+from bot.adapters.course_view import shown_course, shown_explanation
 from bot.adapters.exploration_view import shown_exploration
 from bot.adapters.picture_links import whole_report
 from bot.adapters.report_view import view
@@ -27,15 +29,18 @@ from bot.domain.conversations import STATUS_MARKER
 from bot.domain.effects import Reply
 from bot.domain.exploring import Exploration, ExploringPromptView
 from bot.domain.log_text import one_line, plain
+from bot.domain.merging import Explanation
+from bot.domain.pull_request_records import PullRequestRecord
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import ValidationResult
 from bot.policy.check_view import check_view
-from bot.ports.renderer import PromptView, StatusView
+from bot.ports.renderer import FailureView, PromptView, StatusView
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 WIDTH = 100
 """Columns of the report for a terminal."""
 
+_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 _SPAN = re.compile(r"`([^`\n]+)`")
 
 
@@ -80,6 +85,39 @@ class TemplateRenderer:
             return text + link if name.startswith("checks/summary") else text
         return markdown.within_bytes(text, MAXIMUM_TEXT_BYTES - len(link.encode())) + link
 
+    def check_text(
+        self, record: ValidationRecord, course: PullRequestRecord | None, url: str
+    ) -> str:
+        """See the port."""
+        explanation = course.explanation if course is not None else None
+        if explanation is None or explanation.head_sha != record.order.head_sha:
+            return record.detail
+        template = self._markdown.get_template("checks/explanation.md.j2")
+        told = _tidy(template.render(explanation=shown_explanation(explanation)))
+        if course is not None and course.merged_at is not None:
+            told = f"### {shown_course(course).headline}\n"
+        rest = f"\n\n… the rest stands on [the page of this validation]({url}) …\n"
+        room = MAXIMUM_TEXT_BYTES - len(rest.encode())
+        whole = f"{told}\n{record.detail}" if record.detail else told
+        fits = len(whole.encode()) <= MAXIMUM_TEXT_BYTES
+        return whole if fits else markdown.within_bytes(whole, room) + rest
+
+    def explanation_text(self, name: str, explanation: Explanation) -> str:
+        """See the port."""
+        template = self._text.get_template("terminal/explanation.txt.j2")
+        return _tidy(template.render(name=name, explanation=shown_explanation(explanation)))
+
+    def stop(self, record: PullRequestRecord) -> tuple[str, str]:
+        """See the port."""
+        stop = record.stop
+        assert stop is not None, "nothing has stopped"
+        marker = f"<!-- codegenapp:stop:{stop.head_sha[:12]}:{stop.rule.value} -->"
+        template = self._markdown.get_template("comments/stop.md.j2")
+        person = stop.person if _LOGIN.fullmatch(stop.person) else ""
+        course = replace(shown_course(record), merge=None)
+        text = _tidy(template.render(person=person, stop=stop, course=course))
+        return marker, markdown.within_bytes(f"{marker}\n\n{text}", MAXIMUM_TEXT_BYTES)
+
     def reply(
         self,
         reply: Reply,
@@ -92,7 +130,14 @@ class TemplateRenderer:
         titles = {it.id: check_view(it, "").title for it in records.values()}
         shown = {it.id: shown_run(it, it.updated_at) for it in runs.values()}
         text = _tidy(
-            template.render(reply=reply, commands=COMMANDS, titles=titles, urls=urls, runs=shown)
+            template.render(
+                reply=reply,
+                commands=COMMANDS,
+                titles=titles,
+                urls=urls,
+                runs=shown,
+                shown_explanation=shown_explanation,
+            )
         )
         whole = f"{reply.comment.reply_marker}\n\n{text}"
         return markdown.within_bytes(whole, MAXIMUM_TEXT_BYTES)
@@ -107,6 +152,11 @@ class TemplateRenderer:
         """See the port."""
         text = self._text.get_template("prompts/run.md.j2").render(view=view)
         return text.strip("\n") + "\n"
+
+    def failure(self, view: FailureView, fence: str) -> str:
+        """See the port."""
+        template = self._text.get_template("prompts/follow_up.md.j2")
+        return template.render(failure=view, fence=fence).strip("\n")
 
     def analysis_rules(self, view: AnalysisPromptView) -> str:
         """See ``bot.ports.reviewer.AnalysisPrompts``."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from bot.adapters.course_view import ShownCourse, shown_course
 from bot.domain.agent_runs import UNENDED, AgentRun, ResponseType, RunStatus
 from bot.domain.log_text import one_line
 from bot.ports.renderer import ShownValidation, StatusView
@@ -62,31 +63,46 @@ class ShownRun:
     messages: Sequence[tuple[str, str]]
     validation: ShownValidation | None
     validation_icon: str
+    came_to: str
     elsewhere: int | None
 
 
 @dataclass(frozen=True)
 class ShownStatus:
-    """A status comment: the run that matters now, those that wait, and the earlier ones."""
+    """A status comment: the run that matters now, those that wait, and the earlier ones.
 
-    newest: ShownRun
+    ``course`` is that of the pull request where it stands.
+    """
+
+    newest: ShownRun | None
     waiting: Sequence[ShownRun]
     earlier: Sequence[ShownRun]
+    course: ShownCourse | None = None
 
 
 def shown_status(view: StatusView) -> ShownStatus:
     """Which run stands where: what goes on comes first, then what came last."""
     going = [it for it in view.runs if it.status is RunStatus.ACTIVE]
     queued = [it for it in view.runs if it.status is RunStatus.QUEUED]
-    first = (going or queued[-1:] or list(view.runs))[-1 if going else 0]
+    first = next(iter(reversed(going)), None) or next(iter(queued[-1:] or view.runs), None)
     waiting = [it for it in reversed(view.runs) if it.status in UNENDED and it is not first]
     earlier = [it for it in view.runs if it.status not in UNENDED and it is not first]
 
     def show(run: AgentRun) -> ShownRun:
-        validation = view.validations.get(run.pull_request or 0)
-        return shown_run(run, view.now, validation, view.number)
+        number = run.pull_request or 0
+        shown = shown_run(run, view.now, view.validations.get(number), view.number)
+        course = view.courses.get(number)
+        if course is None or number == view.number:
+            return shown
+        return replace(shown, came_to=shown_course(course).headline)
 
-    return ShownStatus(show(first), [*map(show, waiting)], [*map(show, earlier)])
+    here = view.courses.get(view.number)
+    return ShownStatus(
+        show(first) if first is not None else None,
+        [*map(show, waiting)],
+        [*map(show, earlier)],
+        shown_course(here) if here is not None else None,
+    )
 
 
 def shown_run(
@@ -126,6 +142,7 @@ def shown_run(
         messages=[(it.login, _cut(it.text, LONGEST_IN_A_LINE)) for it in run.messages],
         validation=validation and replace(validation, title=validation.title.partition(". ")[0]),
         validation_icon=VERDICTS.get(validation.verdict, "⚠️") if validation else "",
+        came_to="",
         elsewhere=request.number if number not in (None, request.number) else None,
     )
 

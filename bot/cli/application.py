@@ -7,7 +7,7 @@ from typing import cast
 
 import typer
 
-from bot.cli import demo, doctor, replay, serve, validate
+from bot.cli import demo, doctor, explain, replay, serve, validate
 from bot.cli.schema import schema
 from bot.cli.wiring import Wiring
 
@@ -27,6 +27,7 @@ def make_application(wiring: Wiring) -> typer.Typer:
     for name, command in (
         ("serve", serve.command(wiring)),
         ("validate", validate.command(wiring)),
+        ("explain", explain.command(wiring)),
         ("doctor", doctor.command(wiring)),
         ("replay", replay.command(wiring)),
         ("demo", demo.command(wiring)),

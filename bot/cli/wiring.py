@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from bot.domain.effects import Decision
 from bot.domain.events import Ignored
+from bot.domain.merging import Explanation
 from bot.domain.plan import Stage
 from bot.domain.validations import Verdict
 from bot.ports.inbox import Inbox, Kept
@@ -194,4 +195,5 @@ class Wiring:
     serve: Callable[[str], AbstractAsyncContextManager[Running]]
     examined: Callable[[], AsyncIterator[Examined]]
     letters: Callable[[], AbstractAsyncContextManager[Letters]]
+    explain: Callable[[str, int], Awaitable[Explanation]]
     demo: Callable[[Path], AbstractAsyncContextManager[DemoStage]]

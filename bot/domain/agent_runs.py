@@ -43,7 +43,8 @@ class RunRequest:
     """What somebody wants of the agent, and where. ``base_branch`` is what its work goes into.
 
     ``head_branch`` and ``head_sha`` are those of the pull request that it was asked in, else empty.
-    ``place`` is the file and line of an inline comment.
+    ``place`` is the file and line of an inline comment. ``failure`` is the validation whose failure
+    is to be mended, empty where the goal is another.
     """
 
     repository: Repository
@@ -60,19 +61,22 @@ class RunRequest:
     model: str = ""
     agent_type: str = "codegen"
     deadline_minutes: int = 120
+    failure: str = ""
 
 
 @dataclass(frozen=True)
 class RunMessage:
     """A follow-up for a run. ``id`` is derived from the comment that gave it.
 
-    One that ``approves`` lets a run that was to plan go on to a pull request.
+    One that ``approves`` lets a run that was to plan go on to a pull request. ``failure`` is the
+    validation whose failure is to be mended: what is told of it is gathered when it is sent.
     """
 
     id: str
     text: str
     login: str
     approves: bool = False
+    failure: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from bot.domain.commands import Mistake, Verb
 from bot.domain.ids import derived
+from bot.domain.merging import Explanation
 from bot.domain.repositories import Permission
 
 
@@ -142,7 +143,17 @@ class Configured:
     kind: Literal["configured"] = "configured"
 
 
-Answer = Help | Refused | Mistaken | NotThereYet | Impossible | Done | Standing | Configured
+@dataclass(frozen=True)
+class Explained:
+    """Every criterion of a pull request's merge."""
+
+    explanation: Explanation
+    kind: Literal["explained"] = "explained"
+
+
+Answer = (
+    Help | Refused | Mistaken | NotThereYet | Impossible | Done | Standing | Configured | Explained
+)
 
 FAILED = (Refused, Mistaken, NotThereYet, Impossible)
 """Answers to what was not done."""

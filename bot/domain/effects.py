@@ -15,6 +15,7 @@ from bot.domain.agent_runs import ResponseType, RunMessage, RunRequest, RunStatu
 from bot.domain.comments import Answer, CommentReference, Reaction
 from bot.domain.events import InternalEvent
 from bot.domain.projects import ProjectStatus
+from bot.domain.pull_request_effects import PullRequestEffect
 from bot.domain.repositories import Account, Repository
 from bot.domain.validations import FailureClass
 
@@ -307,6 +308,7 @@ Effect = (
     | LinkRun
     | CancelRun
     | PublishStatus
+    | PullRequestEffect
 )
 
 

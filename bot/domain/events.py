@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.agent_runs import AgentStep, RemoteRun
-from bot.domain.commands import Command, Mistake
+from bot.domain.commands import Command, Mistake, Verb
 from bot.domain.comments import CommentReference
 from bot.domain.repositories import Account, Repository
 
@@ -220,6 +220,45 @@ class StatusOutdated:
 
 
 @dataclass(frozen=True)
+class PullRequestTouched:
+    """Something that a pull request's fixing or merging hangs on may be new."""
+
+    repository: Repository
+    number: int
+
+
+@dataclass(frozen=True)
+class CommitJudged:
+    """Another App's check, or a status, of a commit is new."""
+
+    repository: Repository
+    head_sha: str
+
+
+@dataclass(frozen=True)
+class ButtonPressed:
+    """Somebody who may pressed a button of our check run, for a pull request with that head.
+
+    ``id`` is derived from the delivery that told of it.
+    """
+
+    repository: Repository
+    number: int
+    head_sha: str
+    verb: Verb
+    sender: Account
+    id: str
+
+
+@dataclass(frozen=True)
+class MergeLineMoved:
+    """Who is to merge next into a branch may be new: pull requests go one after the other."""
+
+    repository: Repository
+    base_branch: str
+
+
+@dataclass(frozen=True)
 class Pinged:
     """GitHub tried the webhook."""
 
@@ -242,6 +281,10 @@ Event = (
     | AgentRunsTouched
     | AgentRunSeen
     | StatusOutdated
+    | PullRequestTouched
+    | CommitJudged
+    | MergeLineMoved
+    | ButtonPressed
     | Pinged
 )
 
@@ -253,6 +296,10 @@ InternalEvent = (
     | AgentRunsTouched
     | AgentRunSeen
     | StatusOutdated
+    | PullRequestTouched
+    | CommitJudged
+    | MergeLineMoved
+    | ButtonPressed
 )
 """What we leave in the inbox for ourselves."""
 
@@ -268,10 +315,11 @@ def key(event: Event) -> str:
     """What is handled one at a time: a pull request, else the rest of its repository.
 
     ``REPOSITORY_ID:NUMBER`` (number 0 where there is none), ``REPOSITORY_ID:runs`` for its agent
-    runs, which have one queue; ``installation:ID`` or ``app``.
+    runs, which have one queue, ``REPOSITORY_ID:line:BRANCH`` for who merges next into a branch;
+    ``installation:ID`` or ``app``.
     """
     match event:
-        case PullRequestChanged() | ValidationAsked() | StatusOutdated():
+        case PullRequestChanged() | ValidationAsked() | StatusOutdated() | PullRequestTouched():
             return f"{event.repository.id}:{event.number}"
         case CommandsGiven() | IssueChanged():
             return f"{event.repository.id}:{event.comment.number}"
@@ -279,6 +327,8 @@ def key(event: Event) -> str:
             return f"{event.repository.id}:{event.number or 0}"
         case AgentRunsTouched() | AgentRunSeen():
             return f"{event.repository.id}:runs"
+        case MergeLineMoved():
+            return f"{event.repository.id}:line:{event.base_branch}"
         case InstallationChanged():
             return f"installation:{event.installation_id}"
         case Pinged():

@@ -54,7 +54,8 @@ class PullRequest:
     """A pull request as GitHub tells it now, never as an event told it once.
 
     ``head_repository_id`` is None where the fork is gone. ``ref`` is where its head can be
-    fetched from in the base repository, whoever owns the branch.
+    fetched from in the base repository, whoever owns the branch. ``maintainer_can_modify`` says
+    that whoever may write here may push to the branch of a fork.
     """
 
     number: int
@@ -69,6 +70,7 @@ class PullRequest:
     base_sha: str
     base_branch: str
     updated_at: datetime | None = None
+    maintainer_can_modify: bool = False
 
     @property
     def ref(self) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-_LATER_MERGE = "merging is not there yet"
+_BY_TIMER = "branch rules are read when a merge is judged, and again by timer"
 _LATER_DEPLOYMENT = "deployments are not there yet"
 _NO_CODE = "no code and no check changes"
 _ADMINISTRATION = "people and permissions are asked for when they matter"
 _NOT_OURS = "belongs to other products"
 
 UNHEARD: Final[Mapping[str, str]] = {
-    "branch_protection_rule": _LATER_MERGE,
+    "branch_protection_rule": _BY_TIMER,
     "code_scanning_alert": _NOT_OURS,
     "commit_comment": _NO_CODE,
     "create": "a push tells of the same branch",
@@ -42,7 +42,6 @@ UNHEARD: Final[Mapping[str, str]] = {
     "project_column": _NO_CODE,
     "projects_v2_item": _NO_CODE,
     "public": "repository.publicized tells the same",
-    "pull_request_review_thread": _LATER_MERGE,
     "release": _NO_CODE,
     "repository_dispatch": _NOT_OURS,
     "repository_import": "the installation's events tell of new repositories",
@@ -50,7 +49,6 @@ UNHEARD: Final[Mapping[str, str]] = {
     "security_advisory": _NOT_OURS,
     "sponsorship": _NOT_OURS,
     "star": _NO_CODE,
-    "status": _LATER_MERGE,
     "team": _ADMINISTRATION,
     "team_add": _ADMINISTRATION,
     "watch": _NO_CODE,

@@ -21,9 +21,11 @@ from bot.domain.comments import CommentKind, CommentReference
 from bot.domain.events import (
     AgentRunSeen,
     AgentRunsTouched,
+    ButtonPressed,
     CheckActionRequested,
     CheckRerequested,
     CommandsGiven,
+    CommitJudged,
     CommitsPushed,
     Event,
     Ignored,
@@ -33,9 +35,11 @@ from bot.domain.events import (
     IssueChanged,
     MergeGroupDestroyed,
     MergeGroupFormed,
+    MergeLineMoved,
     Pinged,
     PullRequestChange,
     PullRequestChanged,
+    PullRequestTouched,
     RepositoryChange,
     RepositoryChanged,
     StatusOutdated,
@@ -53,6 +57,10 @@ INTERNAL: Final[Mapping[str, type[Event]]] = {
     "codegenapp.agent_runs_touched": AgentRunsTouched,
     "codegenapp.agent_run_seen": AgentRunSeen,
     "codegenapp.status_outdated": StatusOutdated,
+    "codegenapp.pull_request_touched": PullRequestTouched,
+    "codegenapp.commit_judged": CommitJudged,
+    "codegenapp.merge_line_moved": MergeLineMoved,
+    "codegenapp.button_pressed": ButtonPressed,
 }
 """Events that we leave for ourselves, by the names that stand in the inbox: never change one."""
 
@@ -167,17 +175,27 @@ def _sender(fields: _Fields) -> Account:
     return Account(found.number("id"), found.text("login"), found.text("type", "") == "Bot")
 
 
+_TOUCHING = frozenset(
+    {"labeled", "unlabeled", "enqueued", "dequeued", "auto_merge_enabled", "auto_merge_disabled"}
+)
+"""Actions that change no commit, and that a merge may hang on."""
+
+
 def _pull_request(fields: _Fields, own: Own) -> Event | Ignored:
-    del own  # a commit is validated whoever pushed it
-    action = fields.text("action")
+    action, sender = fields.text("action"), _sender(fields)
+    number = fields.number("number")
+    changed = fields.inner("changes") if "changes" in fields else ()
+    retitled = action == PullRequestChange.RETARGETED and "base" not in changed
+    if action in _TOUCHING or (retitled and "title" in changed):
+        if sender.login == own.login:
+            return Ignored(f"pull_request.{action}: our own doing")
+        return PullRequestTouched(_repository(fields), number)
+    if retitled:
+        return Ignored("pull_request.edited: its base and title stayed")
     if action not in set(PullRequestChange) - {PullRequestChange.SEEN}:
-        return Ignored(f"pull_request.{action}: changes nothing that is validated")
-    change = PullRequestChange(action)
-    if change is PullRequestChange.RETARGETED and "base" not in (
-        fields.inner("changes") if "changes" in fields else ()
-    ):
-        return Ignored("pull_request.edited: its base stayed")
-    return PullRequestChanged(_repository(fields), fields.number("number"), change, _sender(fields))
+        return Ignored(f"pull_request.{action}: changes nothing that matters here")
+    # A commit is validated whoever pushed it: our own pushes, too.
+    return PullRequestChanged(_repository(fields), number, PullRequestChange(action), sender)
 
 
 def _issue_comment(fields: _Fields, own: Own) -> Event | Ignored:
@@ -188,7 +206,17 @@ def _issue_comment(fields: _Fields, own: Own) -> Event | Ignored:
 
 
 def _review(fields: _Fields, own: Own) -> Event | Ignored:
-    return _commented(fields, own, CommentKind.REVIEW, fields.inner("pull_request"))
+    """Its commands; whoever answers them also looks at what the review says."""
+    about = fields.inner("pull_request")
+    found = _commented(fields, own, CommentKind.REVIEW, about)
+    if isinstance(found, Ignored) and _sender(fields).login != own.login:
+        return PullRequestTouched(_repository(fields), about.number("number"))
+    return found
+
+
+def _review_thread(fields: _Fields, own: Own) -> Event | Ignored:
+    del own  # we resolve none
+    return PullRequestTouched(_repository(fields), fields.inner("pull_request").number("number"))
 
 
 def _review_comment(fields: _Fields, own: Own) -> Event | Ignored:
@@ -269,6 +297,8 @@ def _push(fields: _Fields, own: Own) -> Event | Ignored:
 def _check_run(fields: _Fields, own: Own) -> Event | Ignored:
     action = fields.text("action")
     run = fields.inner("check_run")
+    if action == "completed" and not _is_ours(run, own):
+        return CommitJudged(_repository(fields), run.text("head_sha"))
     if ignored := _not_for_us("check_run", action, run, fields, own):
         return ignored
     head, sender = run.text("head_sha"), _sender(fields)
@@ -282,6 +312,8 @@ def _check_run(fields: _Fields, own: Own) -> Event | Ignored:
 def _check_suite(fields: _Fields, own: Own) -> Event | Ignored:
     action = fields.text("action")
     suite = fields.inner("check_suite")
+    if action == "completed" and not _is_ours(suite, own):
+        return CommitJudged(_repository(fields), suite.text("head_sha"))
     if ignored := _not_for_us("check_suite", action, suite, fields, own):
         return ignored
     return CheckRerequested(_repository(fields), suite.text("head_sha"), _sender(fields))
@@ -293,11 +325,21 @@ def _not_for_us(
     """Why a check's event is nothing for us, if so; an event of our own would be a loop."""
     if action not in {"rerequested", "requested_action"}:
         return Ignored(f"{name}.{action}: nobody asks for anything")
-    if "app" not in check or check.inner("app").number("id") != own.app_id:
+    if not _is_ours(check, own):
         return Ignored(f"{name}.{action}: another App's")
     if _sender(fields).login == own.login:
         return Ignored(f"{name}.{action}: our own doing")
     return None
+
+
+def _is_ours(check: _Fields, own: Own) -> bool:
+    return "app" in check and check.inner("app").number("id") == own.app_id
+
+
+def _status(fields: _Fields, own: Own) -> Event | Ignored:
+    if _sender(fields).login == own.login:
+        return Ignored("status: our own doing")
+    return CommitJudged(_repository(fields), fields.text("sha"))
 
 
 def _installation(fields: _Fields, own: Own) -> Event | Ignored:
@@ -364,8 +406,10 @@ _PARSERS: Final[Mapping[str, Parser]] = {
     "pull_request": _pull_request,
     "pull_request_review": _review,
     "pull_request_review_comment": _review_comment,
+    "pull_request_review_thread": _review_thread,
     "push": _push,
     "repository": _repository_changed,
+    "status": _status,
 }
 
 HEARD: Final = frozenset(_PARSERS)

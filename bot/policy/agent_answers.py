@@ -20,7 +20,7 @@ from bot.domain.effects import Decision, Effect, EndRun, LeaveEvent, NoteRun
 from bot.domain.events import AgentRunsTouched, PullRequestChange, PullRequestChanged
 from bot.domain.log_text import one_line
 from bot.domain.repositories import PullRequest
-from bot.policy.agent_queue import shown
+from bot.policy.agent_queue import judged, shown
 
 RESUMED_GRACE = timedelta(seconds=20)
 """A run that was sent a message may be told as it was for some seconds more."""
@@ -289,7 +289,8 @@ def _end(
     )
     queue = LeaveEvent(AgentRunsTouched(run.request.repository))
     told = f"it is {status}: {response_type or 'no answer'}"
-    return Decision(told, (end, queue, *_linked(facts, pull), *_told(facts, pull)))
+    looks = judged(run)
+    return Decision(told, (end, queue, *_linked(facts, pull), *_told(facts, pull), *looks))
 
 
 def _linked(facts: SeenFacts, pull: PullRequest | None) -> tuple[Effect, ...]:

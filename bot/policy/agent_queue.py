@@ -16,7 +16,7 @@ from bot.domain.effects import (
     QueueRun,
     StartRun,
 )
-from bot.domain.events import AgentRunsTouched, StatusOutdated
+from bot.domain.events import AgentRunsTouched, PullRequestTouched, StatusOutdated
 from bot.domain.repo_config import Agent
 from bot.domain.repositories import Repository
 
@@ -37,6 +37,7 @@ def decide(facts: QueueFacts) -> Decision:
     if facts.inactive:
         ended = tuple(CancelRun(it.id, facts.inactive) for it in facts.runs)
         told = shown(facts.repository, (number for it in facts.runs for number in it.numbers))
+        told += tuple(look for it in facts.runs for look in judged(it))
         return Decision(facts.inactive, (*ended, *told))
     queue = _Queue(facts)
     overdue = [run for run in facts.runs if run.status is RunStatus.ACTIVE and late(run, facts.now)]
@@ -51,9 +52,10 @@ def decide(facts: QueueFacts) -> Decision:
     starts = sum(isinstance(it, StartRun) for it in queue.effects)
     reason = f"{starts} started, {queue.places} wait, {len(going)} go on, {len(overdue)} given up"
     told = shown(facts.repository, queue.touched)
+    looks = [look for run in queue.moved for look in judged(run)]
     # One that does not begin leaves its place to those behind it.
     again = (LeaveEvent(AgentRunsTouched(facts.repository)),) if starts and queue.places else ()
-    return Decision(reason, (*queue.effects, *told, *again))
+    return Decision(reason, (*queue.effects, *told, *looks, *again))
 
 
 def late(run: AgentRun, now: datetime) -> bool:
@@ -67,6 +69,17 @@ def shown(repository: Repository, numbers: Iterable[int]) -> tuple[Effect, ...]:
     return tuple(LeaveEvent(StatusOutdated(repository, it)) for it in dict.fromkeys(numbers))
 
 
+def judged(run: AgentRun) -> tuple[Effect, ...]:
+    """Have the pull requests of a run looked at: it may have been to mend one of them."""
+    numbers = [run.request.number] if run.request.is_pull_request else []
+    if run.pull_request is not None:
+        numbers.append(run.pull_request)
+    repository = run.request.repository
+    return tuple(
+        LeaveEvent(PullRequestTouched(repository, number)) for number in dict.fromkeys(numbers)
+    )
+
+
 @dataclass
 class _Queue:
     """What comes together, run after run."""
@@ -74,6 +87,7 @@ class _Queue:
     facts: QueueFacts
     effects: list[Effect] = field(default_factory=list)
     touched: list[int] = field(default_factory=list)
+    moved: list[AgentRun] = field(default_factory=list)
     running: list[AgentRun] = field(default_factory=list)
     places: int = 0
 
@@ -94,6 +108,7 @@ class _Queue:
             )
         )
         self.touched += run.numbers
+        self.moved.append(run)
 
     def keep(self, run: AgentRun) -> None:
         """A run that is going; a message that came meanwhile is sent."""
@@ -117,6 +132,7 @@ class _Queue:
     def _start(self, run: AgentRun) -> None:
         self.effects.append(StartRun(run.id))
         self.touched += run.numbers
+        self.moved.append(run)  # it may end here, where it can't be started
 
     def _is_due(self, run: AgentRun) -> bool:
         return run.not_before is None or run.not_before <= self.facts.now

@@ -18,7 +18,7 @@ from bot.domain.events import AgentRunsTouched
 from bot.domain.log_text import one_line
 from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Account, PullRequest, Repository
-from bot.policy.agent_queue import shown
+from bot.policy.agent_queue import judged, shown
 
 DAY = timedelta(days=1)
 MOST_MESSAGES = 50
@@ -86,6 +86,13 @@ def request(command: Command, place: Place, ordinal: int) -> Wanted | Impossible
     return Wanted(f"{what}; the status comment follows it.", (asked, *_queued(place, ())))
 
 
+def go_on(command: Command, place: Place, ordinal: int) -> Wanted | Impossible:
+    """``approve`` and ``resume``: a run that is there goes on."""
+    if command.verb is Verb.APPROVE:
+        return approve(place, ordinal)
+    return resume(command, place, ordinal)
+
+
 def approve(place: Place, ordinal: int) -> Wanted | Impossible:
     """``approve``: the plan that waits here."""
     told = _told(place, ordinal)
@@ -126,7 +133,8 @@ def cancel(command: Command, place: Place) -> tuple[Effect, ...]:
     if not stopped:
         return ()
     ended = [CancelRun(it.id, reason, command.kill, by) for it in stopped]
-    return (*ended, *_queued(place, stopped))
+    looks = [look for run in stopped for look in judged(run)]
+    return (*ended, *_queued(place, stopped), *looks)
 
 
 def approval(run: AgentRun) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never
 
-from bot.domain.agent_runs import AgentRun
+from bot.domain.agent_runs import AgentRun, RunMessage
 from bot.domain.problems import UserProblem
 from bot.ports.coding_agent import AgentFault, AgentProblem
 from bot.ports.github import GitHubProblem
@@ -23,18 +24,46 @@ MESSAGE_LOST = (
 AWAY = "The agent could not be reached, several times over. Write `/codegen resume …` to try again."
 NO_AGENT = "No coding agent is set up any more."
 PASSING = "Something that passes is in the way; it is tried again."
+OVERTAKEN = "Another validation had failed before; the newest failure is the one that counts."
+LONGEST_MESSAGES = 48_000
+"""Of a follow-up's own words, in characters."""
 BOUNDED = "The agent takes a bounded number of new runs a minute"
 
 
-def follow_up(run: AgentRun) -> str:
-    """What the agent is sent: all that it does not have yet, and what a plan needs anew."""
-    said = [message.text for message in run.pending]
+def follow_up(
+    run: AgentRun, told: Mapping[str, str] | None = None, *, most: int = LONGEST_MESSAGES
+) -> str:
+    """What the agent is sent: all that it does not have yet, and what a plan needs anew.
+
+    ``told`` are whole texts of messages, by their ids: they stand in the place of the messages' own
+    words, which have ``most`` characters in all, the newest ones first.
+    """
+    whole, said, room = told or {}, list[str](), most
+    for message in reversed(run.pending):
+        text = whole.get(message.id)
+        if text is None:
+            text = cut(_overtaken(message) if message.failure else message.text, room)
+            room = max(0, room - len(text))
+        said.insert(0, text)
     if run.wants_plan:
         said.append(
             "Answer with the whole plan again, as it is then, and change nothing yet. End your "
             f"answer with this line, exactly as it stands here:\n\n{run.plan_marker}"
         )
     return "\n\n".join(said)
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most ``most`` characters, and a few that say what is missing."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}\n… {len(text) - most:,} characters left out …".lstrip()
+
+
+def _overtaken(message: RunMessage) -> str:
+    """A failure that a newer one of the same run has taken the place of; a hint still holds."""
+    hint = f"\n\n{message.login or 'Somebody'} adds:\n\n{message.text}" if message.text else ""
+    return f"{OVERTAKEN}{hint}"
 
 
 def refusal(problem: AgentProblem | GitHubProblem | UserProblem) -> str:

@@ -11,6 +11,7 @@ from bot.domain.check_runs import (
     CheckView,
     Conclusion,
 )
+from bot.domain.pull_request_records import PullRequestRecord
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import (
     FailureClass,
@@ -23,6 +24,21 @@ from bot.domain.validations import (
 MOST_ANNOTATIONS = 500
 """GitHub shows what is sent; beyond some hundreds nobody reads on."""
 TRUST = CheckAction("Trust and run", "Let this commit of a fork run", "trust")
+FIX = CheckAction("Fix it", "Send this failure to the agent", "fix")
+MERGE = CheckAction("Merge", "Merge when nothing keeps it back", "merge")
+HOLD = CheckAction("Hold", "Stop automatic fixing and merging", "hold")
+UNHOLD = CheckAction("Go on", "Allow fixing and merging again", "unhold")
+BUTTONS = frozenset(it.identifier for it in (FIX, MERGE, HOLD, UNHOLD))
+"""Those that do what the command of the same name does."""
+NEVER_FIXED = frozenset(
+    {
+        FailureClass.MISSING_SECRET,
+        FailureClass.UNTRUSTED_FORK,
+        FailureClass.INFRASTRUCTURE,
+        FailureClass.FLAKY,
+    }
+)
+"""Failures that the button has nothing to offer for."""
 WAITING = "Waiting for a free place in the sandbox."
 
 _CONCLUSIONS: Mapping[Verdict, Conclusion] = {
@@ -35,11 +51,21 @@ _CONCLUSIONS: Mapping[Verdict, Conclusion] = {
 }
 
 
-def check_view(record: ValidationRecord, details_url: str) -> CheckView:
-    """The view of a record, cut to GitHub's limits."""
+def check_view(
+    record: ValidationRecord,
+    details_url: str,
+    course: PullRequestRecord | None = None,
+    *,
+    text: str = "",
+    has_agent: bool = False,
+) -> CheckView:
+    """The view of a record, cut to GitHub's limits.
+
+    ``course`` is what is kept of the pull request that it belongs to, for its buttons. ``text`` is
+    what the details say, where it is more than the record's.
+    """
     status, conclusion = _state(record)
     title, words = _words(record)
-    untrusted = record.failure_class is FailureClass.UNTRUSTED_FORK
     return CheckView(
         head_sha=record.order.head_sha,
         external_id=record.id,
@@ -47,13 +73,32 @@ def check_view(record: ValidationRecord, details_url: str) -> CheckView:
         conclusion=conclusion,
         title=title if len(title) <= MAXIMUM_TITLE else f"{title[: MAXIMUM_TITLE - 1]}…",
         summary=record.summary or words,
-        text=record.detail,
+        text=text or record.detail,
         details_url=details_url,
         started_at=record.started_at or record.created_at,
         completed_at=record.completed_at if conclusion else None,
-        annotations=annotations_of(record) if conclusion else (),
-        actions=(TRUST,) if untrusted and conclusion else (),
+        # GitHub appends annotations: what it was told once is not told again.
+        annotations=annotations_of(record) if conclusion and not record.check_concluded else (),
+        actions=_actions(record, course, has_agent=has_agent) if conclusion else (),
     )
+
+
+def _actions(
+    record: ValidationRecord, course: PullRequestRecord | None, *, has_agent: bool
+) -> tuple[CheckAction, ...]:
+    """The buttons of an ended validation, by how it and its pull request stand."""
+    if record.failure_class is FailureClass.UNTRUSTED_FORK:
+        return (TRUST,)
+    if course is None or not course.is_open or record.order.number is None:
+        return ()
+    found: list[CheckAction] = []
+    mendable = record.verdict is Verdict.FAILED and record.failure_class not in NEVER_FIXED
+    if mendable and has_agent and course.open_attempt is None:
+        found.append(FIX)
+    if record.verdict is Verdict.PASSED and course.merge_asked_by is None:
+        found.append(MERGE)
+    found.append(UNHOLD if course.held_by else HOLD)
+    return tuple(found)
 
 
 def annotations_of(record: ValidationRecord) -> tuple[Finding, ...]:

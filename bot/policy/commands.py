@@ -16,6 +16,7 @@ from bot.domain.comments import (
     CommentKind,
     Configured,
     Done,
+    Explained,
     Help,
     Impossible,
     Mistaken,
@@ -26,16 +27,20 @@ from bot.domain.comments import (
 )
 from bot.domain.config_parser import ParsedConfig, Source
 from bot.domain.effects import Decision, Effect, LeaveEvent, React, Reply
-from bot.domain.events import CommandsGiven, ValidationAsked
+from bot.domain.events import CommandsGiven, PullRequestTouched, ValidationAsked
+from bot.domain.merging import Explanation
+from bot.domain.pull_request_records import PullRequestRecord
 from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Permission, PullRequest
 from bot.domain.validation_records import ValidationRecord
-from bot.policy import agent_requests, requests
+from bot.policy import agent_requests, pull_request_commands, requests
 from bot.policy.detect import Detected
 from bot.policy.effective import effective
 
 NO_PULL_REQUEST = "this is an issue, not a pull request"
 CLOSED = "the pull request is closed"
+SPOKEN = frozenset({Verb.MERGE, Verb.OVERRIDE})
+"""Commands about a pull request whose answer says more than a reaction can."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,9 @@ class CommandFacts:
 
     ``pull_request`` is None for an issue; ``of_head`` are the validations of its head, oldest
     first; ``unended`` those that it still waits for; ``author_permission`` is asked for forks only.
-    ``runs``, ``asked_today`` and ``has_agent`` are as in ``agent_requests.Place``.
+    ``runs``, ``asked_today`` and ``has_agent`` are as in ``agent_requests.Place``. ``record`` is
+    what is kept of the pull request; ``explanation`` why it is not merged, and ``overridable`` the
+    criteria that can be, where a command wants to know (see ``wants_explanation``).
     """
 
     event: CommandsGiven
@@ -59,6 +66,27 @@ class CommandFacts:
     of_head: Sequence[ValidationRecord] = ()
     unended: Sequence[ValidationRecord] = ()
     author_permission: Permission = Permission.NONE
+    record: PullRequestRecord | None = None
+    explanation: Explanation | None = None
+    overridable: Sequence[str] = ()
+
+    def asked(self, ordinal: int) -> pull_request_commands.Asked | None:
+        """What is known for the commands about a pull request; None for an issue."""
+        event, pull = self.event, self.pull_request
+        if pull is None or self.record is None:
+            return None
+        return pull_request_commands.Asked(
+            repository=event.repository,
+            pull_request=pull,
+            sender=event.sender,
+            id=event.comment.named("wish", ordinal),
+            now=self.now,
+            of_head=self.of_head,
+            record=self.record,
+            has_agent=self.has_agent,
+            explanation=self.explanation,
+            overridable=self.overridable,
+        )
 
     @property
     def place(self) -> agent_requests.Place:
@@ -104,11 +132,20 @@ def least(verb: Verb, config: RepoConfig) -> Permission:
     return COMMANDS[verb].least if said is None else Permission(said)
 
 
+def wants_explanation(event: CommandsGiven) -> bool:
+    """Whether a command of it has to know why the pull request is not merged."""
+    verbs = {Verb.EXPLAIN, Verb.MERGE, Verb.OVERRIDE}
+    return any(isinstance(it, Command) and it.verb in verbs for it in event.commands)
+
+
 def decide(facts: CommandFacts) -> Decision:
     """React, do and answer; done in the order in which it was asked for."""
     event = facts.event
+    # A review's verdict is news, whatever it says.
+    look = PullRequestTouched(event.repository, event.comment.number)
+    looks = (LeaveEvent(look),) if event.comment.kind is CommentKind.REVIEW else ()
     if not event.commands:
-        return Decision("there is no command of ours in it")
+        return Decision("there is no command of ours in it", looks)
     told = _Told()
     for ordinal, command in enumerate(event.commands):
         if isinstance(command, Mistake):
@@ -131,7 +168,7 @@ def decide(facts: CommandFacts) -> Decision:
         "a slip" if isinstance(it, Mistake) else it.verb.value for it in event.commands
     )
     outcome = f"{len(failed)} not done" if failed else "done"
-    return Decision(f"{event.sender.login} says {said}: {outcome}", tuple(effects))
+    return Decision(f"{event.sender.login} says {said}: {outcome}", (*effects, *looks))
 
 
 def _one(command: Command, facts: CommandFacts, told: _Told, ordinal: int) -> None:
@@ -159,12 +196,27 @@ def _one(command: Command, facts: CommandFacts, told: _Told, ordinal: int) -> No
             place = replace(facts.place, asked_today=asked)
             told.take(command.verb, agent_requests.request(command, place, ordinal))
             told.runs += 1
-        case Verb.APPROVE:
-            told.take(command.verb, agent_requests.approve(facts.place, ordinal))
-        case Verb.RESUME:
-            told.take(command.verb, agent_requests.resume(command, facts.place, ordinal))
+        case Verb.APPROVE | Verb.RESUME:
+            goes_on = agent_requests.go_on(command, facts.place, ordinal)
+            told.take(command.verb, goes_on)
+        case Verb.FIX | Verb.HOLD | Verb.UNHOLD | Verb.MERGE | Verb.OVERRIDE | Verb.EXPLAIN:
+            _of_pull_request(command, facts, told, ordinal)
         case _:
             told.answers.append(NotThereYet(command.verb))
+
+
+def _of_pull_request(command: Command, facts: CommandFacts, told: _Told, ordinal: int) -> None:
+    asked = facts.asked(ordinal)
+    if asked is None:
+        told.answers.append(Impossible(command.verb, NO_PULL_REQUEST))
+    elif command.verb is Verb.EXPLAIN:
+        assert asked.explanation is not None, "whoever gathers asks wants_explanation"
+        told.answers.append(Explained(asked.explanation))
+    else:
+        wanted = pull_request_commands.decide(command, asked)
+        told.take(command.verb, wanted)
+        if command.verb in SPOKEN and not isinstance(wanted, Impossible):
+            told.answers.append(told.quiet.pop())
 
 
 def _standing(facts: CommandFacts) -> Standing:

@@ -11,6 +11,7 @@ from bot.domain.changes import ChangeContext
 from bot.domain.check_runs import CheckRun, CheckView
 from bot.domain.comments import Comment, CommentReference, Reaction
 from bot.domain.conversations import Issue
+from bot.domain.merging import BranchRules, MergeAnswer, MergeOrder, MergeSituation
 from bot.domain.repositories import Permission, PullRequest, Repository
 
 
@@ -110,9 +111,12 @@ class GitHub(Protocol):
         """One pull request."""
 
     def open_pull_requests(
-        self, repository: Repository, *, head_branch: str = ""
+        self, repository: Repository, *, head_branch: str = "", base_branch: str = ""
     ) -> AsyncIterator[PullRequest]:
-        """Open pull requests, newest first; those of one branch of this repository if named."""
+        """Open pull requests, newest first.
+
+        Those of one branch of this repository, or into one, if named.
+        """
 
     async def pull_requests_of(self, repository: Repository, head_sha: str) -> Sequence[int]:
         """Numbers of the open pull requests whose head is exactly this commit."""
@@ -127,6 +131,54 @@ class GitHub(Protocol):
 
         It has no title; a file that GitHub shows no lines of (binary, or too long) has no hunk.
         """
+
+    async def paths_between(
+        self, repository: Repository, base_sha: str, head_sha: str
+    ) -> Sequence[str]:
+        """Paths that differ between two commits, the first 300; none where the trees are equal."""
+
+    async def merge_situation(self, repository: Repository, number: int) -> MergeSituation:
+        """All that a merge hangs on, in one call; ``is_behind`` is left open."""
+
+    def open_situations(
+        self, repository: Repository, base_branch: str
+    ) -> AsyncIterator[MergeSituation]:
+        """That of every open pull request into a branch, some tens a call."""
+
+    async def branch_rules(self, repository: Repository, branch: str) -> BranchRules:
+        """What protection and rulesets ask of a merge into a branch; at most a minute old."""
+
+    async def is_behind(self, repository: Repository, base_branch: str, head_sha: str) -> bool:
+        """Whether a branch has commits that a head lacks."""
+
+    async def merge(self, repository: Repository, number: int, order: MergeOrder) -> MergeAnswer:
+        """Merge a pull request, if its head is the order's. Never repeated by itself.
+
+        A lost answer and a 5xx raise ``TryAgain``: it may have landed, look before asking again.
+        """
+
+    async def enqueue(self, repository: Repository, node_id: str, head_sha: str) -> MergeAnswer:
+        """Put a pull request into GitHub's merge queue; one that is there stays there."""
+
+    async def update_branch(
+        self, repository: Repository, number: int, head_sha: str
+    ) -> MergeAnswer:
+        """Have the base merged into a pull request's branch, if its head is this one.
+
+        ``QUEUED``: GitHub does it soon; ``MERGED``: there is nothing to merge.
+        """
+
+    async def branch_head(self, repository: Repository, branch: str) -> str:
+        """The commit that a branch is at. Raises NotFound."""
+
+    async def delete_branch(self, repository: Repository, branch: str) -> None:
+        """Have a branch gone. Raises Unprocessable where GitHub protects it."""
+
+    async def add_label(self, repository: Repository, number: int, label: str) -> None:
+        """Have a label at an issue or pull request."""
+
+    async def remove_label(self, repository: Repository, number: int, label: str) -> None:
+        """Have it without a label."""
 
     async def read_file(self, repository: Repository, path: str, ref: str) -> File | None:
         """A file's content at a branch or commit, up to 1 MB; None where there is none."""

@@ -14,11 +14,12 @@ from bot.domain.config_parser import ParsedConfig
 from bot.domain.effects import Decision
 from bot.domain.ids import derived
 from bot.domain.repositories import Repository
+from bot.domain.validation_records import ValidationRecord
 from bot.ports.clock import Clock
 from bot.ports.coding_agent import CodingAgent
 from bot.ports.github import GitHub
 from bot.ports.jobs import Jobs
-from bot.ports.records import AgentRuns, Projects, Validations
+from bot.ports.records import AgentRuns, Projects, PullRequests, Validations
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Needs:
     """What handlers may read.
 
     ``agent`` is None where none is set up. ``configuration`` takes a branch or commit, empty for
-    the default branch; what it gives is cached by the file's blob SHA.
+    the default branch; what it gives is cached by the file's blob SHA. ``details_url`` is the plain
+    address of a validation's page, without what lets one in.
     """
 
     github: GitHub
@@ -43,9 +45,12 @@ class Needs:
     validations: Validations
     jobs: Jobs
     runs: AgentRuns
+    pull_requests: PullRequests
     agent: CodingAgent | None
     configuration: Callable[[Repository, str], Awaitable[Configuration]]
     clock: Clock
+    app_id: int
+    details_url: Callable[[ValidationRecord], str]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from bot.domain.agent_runs import AgentRun, RunMessage, RunStatus
 from bot.domain.base_evaluations import BaseEvaluation
 from bot.domain.conversations import Conversation
 from bot.domain.projects import Project, ProjectStatus
+from bot.domain.pull_request_records import PullRequestRecord
 from bot.domain.repositories import Repository
 from bot.domain.validation_records import ValidationRecord
 
@@ -141,6 +142,34 @@ class AgentRuns(Protocol):
 
     async def naming(self, repository_id: int, url: str) -> Sequence[AgentRun]:
         """Those of a repository that named a pull request by this address at their end."""
+
+
+class Unreadable(Exception):
+    """A record is there and can't be understood: whoever counts by it must not go on."""
+
+
+class PullRequests(Protocol):
+    """One record for each pull request that was dealt with."""
+
+    async def get(self, repository: Repository, number: int) -> PullRequestRecord:
+        """The record; an empty one where there is none. Raises Unreadable."""
+
+    async def change(
+        self, repository: Repository, number: int, changes: Mapping[str, Any]
+    ) -> PullRequestRecord:
+        """Change fields, made where there is no record; the record as it is then."""
+
+    async def line(self, repository_id: int, base_branch: str) -> Sequence[PullRequestRecord]:
+        """Those that stand in the line of a branch, the first one first."""
+
+    async def fixes_since(self, repository_id: int, since: datetime) -> Sequence[datetime]:
+        """When an attempt to fix was sent to a run that there was before: since then, oldest first.
+
+        Those that made a run of their own are told by ``AgentRuns.asked_since``.
+        """
+
+    def unfinished(self, looked_before: datetime) -> AsyncIterator[PullRequestRecord]:
+        """Open ones that were last judged before then, the longest ago first, for repair."""
 
 
 class Conversations(Protocol):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from bot.domain.agent_runs import AgentRun
 from bot.domain.conversations import Issue
 from bot.domain.effects import Reply
+from bot.domain.merging import Explanation
+from bot.domain.pull_request_records import PullRequestRecord
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import ValidationResult
 
@@ -23,11 +25,48 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Something that others wrote, for a prompt: data, whatever it says, plain and bounded.
+
+    ``name`` says in our words what it is; ``note`` is a sentence of ours that stands before it.
+    """
+
+    name: str
+    text: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FailureView:
+    """A failed validation that the agent is to mend.
+
+    ``branch`` is where to push to, of ``repository`` (``owner/name``); each is empty where it can't
+    be named. ``nowhere`` is the sentence why there is no place to push to. ``head_sha`` is the
+    commit that failed, ``head_now`` the branch's head where that is another one by now. ``missing``
+    are sentences on what can't be told, ``pictures`` counts those that go along. ``hint`` is what
+    the person who asked for the fix wrote: the one text that is no data.
+    """
+
+    number: int
+    repository: str = ""
+    branch: str = ""
+    nowhere: str = ""
+    head_sha: str = ""
+    head_now: str = ""
+    pieces: tuple[Piece, ...] = ()
+    missing: tuple[str, ...] = ()
+    pictures: int = 0
+    hint: Said | None = None
+    wants_plan: bool = False
+
+
+@dataclass(frozen=True)
 class PromptView:
     """What a prompt is made of. ``fence`` is a random word that none of the texts has.
 
     ``conventions`` is the repository's own file for contributors, with its path; ``left_out``
-    counts the comments before those that are there.
+    counts the comments before those that are there. ``failure`` is what is to be mended, where
+    that is what the run is for.
     """
 
     run: AgentRun
@@ -37,6 +76,7 @@ class PromptView:
     conventions: tuple[str, str] | None = None
     left_out: int = 0
     images: int = 0
+    failure: FailureView | None = None
 
 
 @dataclass(frozen=True)
@@ -52,13 +92,15 @@ class StatusView:
     """What the status comment of an issue or pull request tells.
 
     ``runs`` are newest first; ``validations`` the newest one of each pull request, by its number,
-    with its title, how it ended (empty while it goes on) and its page.
+    with its title, how it ended (empty while it goes on) and its page; ``courses`` what is kept of
+    each pull request, by its number.
     """
 
     number: int
     runs: Sequence[AgentRun]
     validations: Mapping[int, ShownValidation]
     now: datetime
+    courses: Mapping[int, PullRequestRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +142,20 @@ class Renderer(Protocol):
     def check_detail(self, result: ValidationResult, url: str) -> str:
         """What it says below: findings, what was not verified or assumed; within its limit."""
 
+    def check_text(
+        self, record: ValidationRecord, course: PullRequestRecord | None, url: str
+    ) -> str:
+        """A check run's details: what keeps its pull request from being merged, then the record's.
+
+        Within its limit; the record's alone where its commit is not the course's head.
+        """
+
+    def explanation_text(self, name: str, explanation: Explanation) -> str:
+        """The same for a terminal, plain. ``name`` is the pull request's."""
+
+    def stop(self, record: PullRequestRecord) -> tuple[str, str]:
+        """The comment that asks a person: its marker, and its text, which begins with it."""
+
     def reply(
         self,
         reply: Reply,
@@ -118,6 +174,12 @@ class Renderer(Protocol):
 
     def prompt(self, view: PromptView) -> str:
         """What the agent is told; what people wrote stands in it as fenced data."""
+
+    def failure(self, view: FailureView, fence: str) -> str:
+        """What a run that the agent has is sent of a failed validation; all but the hint fenced.
+
+        ``fence`` is a random word that none of the texts has.
+        """
 
     def validation_page(self, record: ValidationRecord, log: str) -> str:
         """The page of a validation that has no report (yet): where it stands, and its log."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from weakref import WeakValueDictionary
 
 from bot.domain.check_runs import CheckView
 from bot.domain.problems import TryAgain
+from bot.domain.pull_request_records import PullRequestRecord
 from bot.domain.validation_records import ValidationRecord
+from bot.log import get_logger
 from bot.policy.check_view import check_view
 from bot.ports.clock import Clock
 from bot.ports.github import GitHub
-from bot.ports.records import Validations
+from bot.ports.records import PullRequests, Unreadable, Validations
+from bot.ports.renderer import Renderer
 
 MOST_ROUNDS = 5
 """How often the record may move on while its check run is being written."""
@@ -22,17 +26,30 @@ INTENTION = timedelta(minutes=1)
 
 DetailsUrl = Callable[[ValidationRecord], str]
 
+log = get_logger()
+
 
 class CheckRuns:
     """Publishes; writes nothing of a record but which check run is its own."""
 
     def __init__(
-        self, validations: Validations, github: GitHub, details_url: DetailsUrl, clock: Clock
+        self,
+        validations: Validations,
+        pull_requests: PullRequests,
+        github: GitHub,
+        renderer: Renderer,
+        details_url: DetailsUrl,
+        clock: Clock,
+        *,
+        has_agent: bool,
     ) -> None:
         self._validations = validations
+        self._pull_requests = pull_requests
         self._github = github
+        self._renderer = renderer
         self._details_url = details_url
         self._clock = clock
+        self._has_agent = has_agent
         # A lock lives as long as somebody holds it or waits for it.
         self._one_at_a_time: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -57,8 +74,8 @@ class CheckRuns:
             record = await self._validations.get(validation_id)
             if record is None:
                 return "no such validation"
-            view = check_view(record, self._details_url(record))
-            if view == shown:
+            view = await self._view(record)
+            if shown is not None and replace(view, annotations=shown.annotations) == shown:
                 break
             if record.check_run_id is None:
                 made = await self._find_or_make(record, view, by)
@@ -76,6 +93,22 @@ class CheckRuns:
                 )
         assert shown is not None
         return f"{shown.conclusion or shown.status}: {shown.title}"
+
+    async def _view(self, record: ValidationRecord) -> CheckView:
+        """The record, its pull request's buttons, and what keeps that from being merged."""
+        url, course = self._details_url(record), await self._course(record)
+        text = self._renderer.check_text(record, course, url)
+        return check_view(record, url, course, text=text, has_agent=self._has_agent)
+
+    async def _course(self, record: ValidationRecord) -> PullRequestRecord | None:
+        """What is kept of its pull request; of the first one, where two share a head."""
+        if not record.pull_requests:
+            return None
+        try:
+            return await self._pull_requests.get(record.order.repository, min(record.pull_requests))
+        except Unreadable as fault:
+            log.warning("a check run without its pull request", reason=str(fault))
+            return None
 
     async def _find_or_make(self, record: ValidationRecord, view: CheckView, by: str) -> int:
         """What was begun before is looked up; making it twice would leave one for ever queued."""

@@ -23,9 +23,13 @@ class ReportLinks:
         self._retention = retention
         self._clock = clock
 
+    def plain(self, record: ValidationRecord) -> str:
+        """A validation's address, without what lets one in: for where everybody reads it."""
+        return f"{self._public_url}/validations/{record.id}"
+
     def to(self, record: ValidationRecord) -> str:
         """The link to a validation's page; the same one each time."""
-        url = f"{self._public_url}/validations/{record.id}"
+        url = self.plain(record)
         if not record.order.repository.private:
             return url
         expires = int((record.created_at + self._retention).timestamp())

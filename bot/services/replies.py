@@ -11,6 +11,7 @@ from bot.ports.github import GitHub, GitHubProblem
 from bot.ports.records import AgentRuns, Validations
 from bot.ports.renderer import Renderer
 from bot.services.check_runs import DetailsUrl
+from bot.services.own_comments import OwnComments
 
 MOST_RUNS = 10
 """That a reply tells of, the newest ones."""
@@ -30,6 +31,7 @@ class Replies:
         details_url: DetailsUrl,
     ) -> None:
         self._github = github
+        self._comments = OwnComments(github)
         self._validations = validations
         self._runs = runs
         self._renderer = renderer
@@ -53,24 +55,12 @@ class Replies:
         runs = [await self._runs.get(id_) for id_ in named[:MOST_RUNS]]
         shown = {it.id: it for it in runs if it is not None}
         body = self._renderer.reply(effect, records, urls, shown)
-        try:
-            return await self._upsert(effect, body)
-        except GitHubProblem as refusal:
-            log.warning("no reply", reason=refusal.message)
-            return f"GitHub refused: {refusal.message}"
+        comment = effect.comment
+        return await self._comments.upsert(
+            effect.repository, comment.number, comment.reply_marker, body
+        )
 
     async def _record(self, answer: Answer) -> ValidationRecord | None:
         if not isinstance(answer, Standing) or answer.validation_id is None:
             return None
         return await self._validations.get(answer.validation_id)
-
-    async def _upsert(self, effect: Reply, body: str) -> str:
-        repository, number = effect.repository, effect.comment.number
-        marker, own = effect.comment.reply_marker, await self._github.own_login()
-        async for comment in self._github.comments(repository, number):
-            # A marker can be planted by anyone: ours stands first, in our own comment.
-            if comment.author == own and comment.body.startswith(marker):
-                if comment.body != body:
-                    await self._github.update_comment(repository, comment.id, body)
-                return f"comment {comment.id}"
-        return f"comment {await self._github.create_comment(repository, number, body)}"

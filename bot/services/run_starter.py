@@ -6,9 +6,8 @@ one run is never started twice, one message never sent twice.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from bot.domain.agent_runs import UNENDED, AgentRun, RemoteRun, RemoteState, RunStatus
 from bot.domain.check_runs import CHECK_NAME
@@ -36,9 +35,17 @@ USER_MESSAGE = "USER_MESSAGE"
 SKEW = timedelta(seconds=30)
 """What the agent's clock may be behind ours."""
 
-Prompts = Callable[[AgentRun], Awaitable[Prompt]]
-
 log = get_logger()
+
+
+class Prompts(Protocol):
+    """What the agent is told, gathered when it is: see ``bot.services.prompts``."""
+
+    async def of(self, run: AgentRun) -> Prompt:
+        """A run's first prompt, with the messages that came before."""
+
+    async def follow_up(self, run: AgentRun) -> Prompt:
+        """What a run that the agent has is to be sent."""
 
 
 class RunStarter:
@@ -88,7 +95,7 @@ class RunStarter:
             looked = await self._look_for_run(run, run.intended_at, agent)
             if looked is not None:
                 return looked
-        prompt = await self._prompts(run)
+        prompt = await self._prompts.of(run)
         request = run.request
         try:
             repository_id = await agent.repository_id(request.repository)
@@ -148,11 +155,12 @@ class RunStarter:
             return await self._look_for_message(run, remote_id, run.intended_at, agent)
         if not run.pending:
             return await self._resumed(run, await agent.get(remote_id), run.sent)
+        prompt = await self._prompts.follow_up(run)
         await agent.turn()
         if await self._records.runs.intend(run, self._records.clock.now()) is None:
             return "it was cancelled, or somebody else sends it"
         try:
-            resumed = await agent.resume(remote_id, words.follow_up(run))
+            resumed = await agent.resume(remote_id, prompt.text, prompt.images)
         except Limited:
             await self._nothing_asked(run)
             raise

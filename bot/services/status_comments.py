@@ -8,12 +8,19 @@ from datetime import timedelta
 
 from bot.domain.conversations import STATUS_MARKER, Conversation
 from bot.domain.problems import TryAgain
+from bot.domain.pull_request_records import PullRequestRecord
 from bot.domain.repositories import Repository
 from bot.log import get_logger
 from bot.policy.check_view import check_view
 from bot.ports.clock import Clock
 from bot.ports.github import GitHub, GitHubProblem, NotFound
-from bot.ports.records import AgentRuns, Conversations, Validations
+from bot.ports.records import (
+    AgentRuns,
+    Conversations,
+    PullRequests,
+    Unreadable,
+    Validations,
+)
 from bot.ports.renderer import Renderer, ShownValidation, StatusView
 from bot.services.check_runs import DetailsUrl
 
@@ -33,6 +40,7 @@ class StatusComments:
         runs: AgentRuns,
         conversations: Conversations,
         validations: Validations,
+        pull_requests: PullRequests,
         github: GitHub,
         renderer: Renderer,
         details_url: DetailsUrl,
@@ -41,6 +49,7 @@ class StatusComments:
         self._runs = runs
         self._conversations = conversations
         self._validations = validations
+        self._pull_requests = pull_requests
         self._github = github
         self._renderer = renderer
         self._details_url = details_url
@@ -52,27 +61,38 @@ class StatusComments:
         ``by`` names who does it, such that a second try of the same one is known.
         """
         runs = await self._runs.of_issue(repository.id, number)
-        if not runs:
+        pulls = {it.pull_request for it in runs if it.pull_request is not None}
+        courses = {it: await self._course(repository, it) for it in sorted(pulls | {number})}
+        kept = {it: course for it, course in courses.items() if course is not None}
+        if not runs and number not in kept:
             return "there is nothing to tell"
-        shown = {
-            pull: await self._shown(repository, pull)
-            for pull in {it.pull_request for it in runs if it.pull_request is not None}
-        }
+        shown = {pull: await self._shown(repository, pull) for pull in sorted(pulls)}
         validations = {pull: it for pull, it in shown.items() if it is not None}
-        view = StatusView(number, runs, validations, self._clock.now())
+        now = self._clock.now()
+        view = StatusView(number, runs, validations, now, kept)
         body = self._renderer.status(view)
         # The times in it grow by themselves: only what else is new is worth an edit.
-        digest = _digest(self._renderer.status(replace(view, now=runs[0].created_at)))
-        kept = await self._conversations.get(repository.id, number)
-        if kept.comment_id is not None and kept.digest == digest:
+        timeless = replace(view, now=runs[0].created_at if runs else now)
+        digest = _digest(self._renderer.status(timeless))
+        known = await self._conversations.get(repository.id, number)
+        if known.comment_id is not None and known.digest == digest:
             return "it says so already"
         try:
-            comment_id = await self._upsert(repository, kept, body, by)
+            comment_id = await self._upsert(repository, known, body, by)
         except GitHubProblem as refusal:
             log.warning("no status comment", reason=refusal.message)
             return f"GitHub refused: {refusal.message}"
-        await self._conversations.keep(replace(kept, comment_id=comment_id, digest=digest))
+        await self._conversations.keep(replace(known, comment_id=comment_id, digest=digest))
         return f"comment {comment_id}"
+
+    async def _course(self, repository: Repository, number: int) -> PullRequestRecord | None:
+        """What is kept of a pull request, where that is worth telling."""
+        try:
+            record = await self._pull_requests.get(repository, number)
+        except Unreadable as fault:
+            log.warning("a status comment without its pull request", reason=str(fault))
+            return None
+        return record if record.is_told else None
 
     async def _shown(self, repository: Repository, number: int) -> ShownValidation | None:
         record = await self._validations.newest_of(repository.id, number)

@@ -14,6 +14,7 @@ from bot.domain.events import (
     InstallationChanged,
     PullRequestChange,
     PullRequestChanged,
+    PullRequestTouched,
     ValidationEnded,
 )
 from bot.domain.ids import derived
@@ -24,7 +25,7 @@ from bot.ports.clock import Clock
 from bot.ports.github import GitHub, GitHubProblem
 from bot.ports.inbox import Inbox
 from bot.ports.jobs import Jobs, JobState
-from bot.ports.records import AgentRuns, Validations
+from bot.ports.records import AgentRuns, PullRequests, Validations
 from bot.services.check_runs import CheckRuns
 from bot.work.apply import item_of
 from bot.work.jobs import JobRunner
@@ -43,6 +44,10 @@ MISSED_SINCE = timedelta(days=3)
 UNDER_WAY = timedelta(minutes=1)
 """GitHub waits ten seconds for an answer: what is younger may still get one."""
 MOST_REDELIVERED = 200
+UNJUDGED = timedelta(minutes=10)
+"""How long nobody looks at a pull request of which nothing is heard."""
+MOST_SWEPT = 20
+"""Pull requests that are looked at again in a minute: one call each, of GitHub's 83."""
 
 log = get_logger()
 
@@ -57,6 +62,7 @@ class Repair:
     runner: JobRunner
     validations: Validations
     runs: AgentRuns
+    pull_requests: PullRequests
     checks: CheckRuns
     forget: Callable[[], Awaitable[None]]
     clock: Clock
@@ -71,6 +77,7 @@ class Repair:
                 (UNENDED_EVERY, self.standing_still),
                 (UNENDED_EVERY, self.untold),
                 (MISSED_EVERY, self.forsaken_runs),
+                (UNENDED_EVERY, self.long_unjudged),
                 (MISSED_EVERY, self.missed_deliveries),
                 (FORGET_EVERY, self.forget),
             ):
@@ -115,6 +122,21 @@ class Repair:
                 name = derived(repository.id, "forsaken", hour)
                 touched = AgentRunsTouched(repository, look=True)
                 await self.inbox.add([item_of(touched, name, self.clock)])
+
+    async def long_unjudged(self) -> None:
+        """Look again at open pull requests that nothing was heard of: what they wait for may be so.
+
+        An event may be lost, a rule of GitHub's may change without one, and time goes by.
+        """
+        now = self.clock.now()
+        count = 0
+        async for it in self.pull_requests.unfinished(now - UNJUDGED):
+            name = derived(it.repository.id, it.number, "swept", f"{now:%Y-%m-%dT%H:%M}")
+            touched = PullRequestTouched(it.repository, it.number)
+            await self.inbox.add([item_of(touched, name, self.clock)])
+            count += 1
+            if count == MOST_SWEPT:
+                return
 
     async def missed_deliveries(self) -> None:
         """Have GitHub deliver again what did not reach us."""

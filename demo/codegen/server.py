@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from demo.github.faults import Fault, Faults, drop
+from demo.github.faults import Fault, Faults
 from demo.github.state import iso, now
 
 ORGANIZATION = 321
@@ -140,7 +140,7 @@ class StandInCodegen:
         self, request: web.Request, handler: Callable[[web.Request], Any]
     ) -> web.StreamResponse:
         fault = self.faults.next(request.method, request.path)
-        if fault is not None and fault is not Fault.LOST_ANSWER:
+        if fault is not None and not fault.lands:
             if fault not in STATUSES:
                 return await self.faults.answer(fault, request)
             return _problem(STATUSES[fault], fault.value)
@@ -156,7 +156,7 @@ class StandInCodegen:
         except ValueError as wrong:
             detail = [{"loc": ["body"], "msg": str(wrong), "type": "value_error"}]
             return web.json_response({"detail": detail}, status=422)
-        return drop(request) if fault is Fault.LOST_ANSWER else response
+        return response if fault is None else await self.faults.answer(fault, request)
 
     async def _create(self, request: web.Request) -> web.Response:
         told = await request.json()

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from demo.github.faults import Fault, Faults, drop
+from demo.github.faults import Fault, Faults
 
 KEY = "AIza-a-gemini-key"
 MODEL = "gemini-flash-latest"
@@ -111,7 +111,7 @@ class StandInGemini:
         fault = self.faults.next(request.method, request.path)
         if fault in _ANSWERS:
             return _problem(*_ANSWERS[fault])
-        if fault is not None and fault is not Fault.LOST_ANSWER:
+        if fault is not None and not fault.lands:
             return await self.faults.answer(fault, request)
         if request.headers.get("x-goog-api-key") != KEY:
             return _bad_key()
@@ -128,8 +128,8 @@ class StandInGemini:
         except Exception as broken:  # noqa: BLE001  told at the end of the block
             self._broken.append(broken)
             return _problem(500, "INTERNAL", "the script broke")
-        if fault is Fault.LOST_ANSWER:
-            return drop(request)
+        if fault is not None:
+            return await self.faults.answer(fault, request)
         if said.raw is not None:
             return web.Response(body=said.raw, content_type="application/json")
         as_numbers = "enum-encoding=int" in request.query.get("$alt", "")

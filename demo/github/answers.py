@@ -8,8 +8,17 @@ from typing import Any
 
 from aiohttp import web
 
+GRAPHQL = "/graphql"
 PER_PAGE = 30
 MOST_PER_PAGE = 100
+
+
+class Refused(Exception):
+    """What GitHub answers, with which status, where it will not do a thing."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def answer(request: web.Request, found: Any, *, status: int = 200) -> web.Response:

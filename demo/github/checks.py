@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from demo.github.merging_state import AppState
 from demo.github.state import CheckRunState, State, iso, now
 
 LARGEST_TEXT = 65_535
@@ -23,8 +24,10 @@ class Invalid(Exception):
     """422: which field, and why."""
 
 
-def create(state: State, repository_id: int, told: Mapping[str, Any]) -> CheckRunState:
-    """Make a check run. Raises Invalid."""
+def create(
+    state: State, repository_id: int, told: Mapping[str, Any], app: AppState | None = None
+) -> CheckRunState:
+    """Make a check run of the App under test, or another. Raises Invalid."""
     name = _text(told, "name")
     _check(told)
     run = CheckRunState(
@@ -35,6 +38,7 @@ def create(state: State, repository_id: int, told: Mapping[str, Any]) -> CheckRu
         external_id=str(told.get("external_id", "")),
         status="queued",
         started_at=iso(now()) or "",
+        app=app,
     )
     _apply(run, told)
     state.check_runs[run.id] = run

@@ -9,8 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from demo.github.access import Forbidden, account_of
-from demo.github.answers import answer, body_of, not_found, number, paged
+from demo.github.answers import answer, body_of, not_found, number, paged, problem
 from demo.github.checks import Invalid
+from demo.github.commenting import add_comment
+from demo.github.issue_acts import IssueActs
 from demo.github.objects import REACTIONS, Objects
 from demo.github.state import (
     CommentState,
@@ -22,6 +24,7 @@ from demo.github.state import (
     now,
 )
 
+READERS = frozenset({"none", "read"})
 LONGEST_BODY = 65_536
 """Characters."""
 
@@ -31,9 +34,10 @@ Named = Callable[[web.Request], RepositoryState]
 class Conversations:
     """The routes of issues and comments. ``named`` finds the repository that a call may see."""
 
-    def __init__(self, state: State, objects: Objects, named: Named) -> None:
+    def __init__(self, state: State, objects: Objects, acts: IssueActs, named: Named) -> None:
         self._state = state
         self._objects = objects
+        self._acts = acts
         self._named = named
 
     def add_to(self, application: web.Application) -> None:
@@ -41,6 +45,8 @@ class Conversations:
         router, repo = application.router, "/repos/{owner}/{name}"
         router.add_get(f"{repo}/issues/{{number}}", self._issue)
         router.add_post(f"{repo}/issues/{{number}}/reactions", self._react_to_issue)
+        router.add_post(f"{repo}/issues/{{number}}/labels", self._label)
+        router.add_delete(f"{repo}/issues/{{number}}/labels/{{label}}", self._unlabel)
         router.add_get(f"{repo}/issues/{{number}}/comments", self._comments)
         router.add_post(f"{repo}/issues/{{number}}/comments", self._create)
         router.add_patch(f"{repo}/issues/comments/{{id}}", self._update)
@@ -86,6 +92,38 @@ class Conversations:
         comment.history.append(comment.body)
         return answer(request, self._objects.comment(repository, comment))
 
+    async def _label(self, request: web.Request) -> web.Response:
+        repository, issue, account = self._labelled(request)
+        told = (await body_of(request)).get("labels", [])
+        for label in told:
+            name = label if isinstance(label, str) else label["name"]
+            await self._acts.label_issue(repository, issue, name, sender=account)
+        return self._labels(request, repository, issue)
+
+    async def _unlabel(self, request: web.Request) -> web.Response:
+        repository, issue, account = self._labelled(request)
+        label = request.match_info["label"]
+        if label not in issue.labels:
+            return problem(404, "Label does not exist")
+        await self._acts.unlabel_issue(repository, issue, label, sender=account)
+        return self._labels(request, repository, issue)
+
+    def _labelled(
+        self, request: web.Request
+    ) -> tuple[RepositoryState, IssueState | PullRequestState, User]:
+        repository, account = self._named(request), account_of(self._state, request)
+        issue = repository.issue(number(request, "number"))
+        if issue is None:
+            raise LookupError
+        if account is not self._state.app_account and repository.role_of(account) in READERS:
+            raise Forbidden("Must have triage rights to Repository.")
+        return repository, issue, account
+
+    def _labels(
+        self, request: web.Request, repository: RepositoryState, it: IssueState | PullRequestState
+    ) -> web.Response:
+        return answer(request, [self._objects.label(repository, name) for name in it.labels])
+
     def _reaction(self, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def react(request: web.Request) -> web.Response:
             repository = self._named(request)
@@ -115,29 +153,6 @@ class Conversations:
             to.reactions.append(given)
         told = self._objects.reaction(account, to.id, str(content))
         return answer(request, told, status=201 if fresh else 200)
-
-
-def add_comment(
-    state: State,
-    repository: RepositoryState,
-    wanted: int,
-    author: User,
-    body: str,
-    kind: str = "issue",
-) -> CommentState:
-    """Have a new comment. ``kind`` is ``issue``, ``review`` or ``inline``.
-
-    Raises Forbidden where the conversation is locked and the author may not write.
-    """
-    issue = repository.issue(wanted)
-    if issue is not None and issue.locked and not state.may_write(repository, author):
-        raise Forbidden("Unable to create comment because issue is locked.")
-    at = now()
-    comment = CommentState(
-        next(state.ids), repository.id, wanted, author, body, at, at, kind, history=[body]
-    )
-    state.comments[comment.id] = comment
-    return comment
 
 
 def _body(told: dict[str, Any]) -> str:

@@ -46,18 +46,18 @@ class Diffs:
             "permalink_url": page,
             "diff_url": f"{page}.diff",
             "patch_url": f"{page}.patch",
-            "base_commit": await self._commit(it, base),
-            "merge_base_commit": await self._commit(it, left),
+            "base_commit": await self.commit(it, base),
+            "merge_base_commit": await self.commit(it, left),
             "status": states.get((ahead_by > 0, behind_by > 0), "identical"),
             "ahead_by": ahead_by,
             "behind_by": behind_by,
             "total_commits": ahead_by,
-            "commits": [await self._commit(it, sha) for sha in own[:MOST_COMMITS]],
+            "commits": [await self.commit(it, sha) for sha in own[:MOST_COMMITS]],
             "files": (await self.files(it, base, head))[:MOST_FILES],
         }
 
-    async def _commit(self, it: RepositoryState, name: str) -> dict[str, Any]:
-        """``commit``, with its message."""
+    async def commit(self, it: RepositoryState, name: str) -> dict[str, Any]:
+        """``commit``, with its message. Raises LookupError."""
         told = await it.git("show", "-s", "--format=%H%n%T%n%P%n%an%n%ae%n%aI%n%B", name)
         sha, tree, parents, author, email, at, message = told.decode().split("\n", 6)
         return self._objects.commit(

@@ -7,12 +7,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from aiohttp import web
 
+from demo.github.answers import GRAPHQL
+
 
 class Fault(StrEnum):
-    """How a call fails. ``lost_answer`` does what was asked, and drops the connection then."""
+    """How a call fails.
+
+    ``lost_answer`` and ``broken_after`` do what was asked, and then drop the connection or say that
+    it went wrong.
+    """
 
     UNAUTHORIZED = "401"
     PRIMARY_LIMIT = "403 primary"
@@ -25,6 +32,12 @@ class Fault(StrEnum):
     HANG = "hang"
     DROPPED = "dropped"
     LOST_ANSWER = "lost answer"
+    BROKEN_AFTER = "502 although done"
+
+    @property
+    def lands(self) -> bool:
+        """Whether what was asked is done all the same."""
+        return self in {Fault.LOST_ANSWER, Fault.BROKEN_AFTER}
 
 
 SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes."
@@ -37,6 +50,7 @@ _ANSWERS = {
     Fault.UNPROCESSABLE: (422, "Validation Failed"),
     Fault.TOO_MANY: (429, SECONDARY),
     Fault.BROKEN: (500, "Server Error"),
+    Fault.BROKEN_AFTER: (502, "Server Error"),
 }
 RETRY_AFTER = "1"
 
@@ -61,17 +75,19 @@ class Faults:
         if fault in (Fault.HANG, Fault.DROPPED, Fault.LOST_ANSWER):
             return drop(request)
         status, message = _ANSWERS[fault]
+        told: dict[str, Any] = {
+            "message": message,
+            "documentation_url": "https://docs.github.com/rest",
+        }
         headers: dict[str, str] = {}
         if fault is Fault.PRIMARY_LIMIT:
             reset = str(int(time.time()) + 1)  # noqa: TID251  GitHub's clock
             headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset}
+            if request.path == GRAPHQL:  # which says so in its own way
+                status, told = 200, {"errors": [{"type": "RATE_LIMITED", "message": message}]}
         elif fault is Fault.SECONDARY_LIMIT or fault is Fault.TOO_MANY:
             headers = {"retry-after": RETRY_AFTER}
-        return web.json_response(
-            {"message": message, "documentation_url": "https://docs.github.com/rest"},
-            status=status,
-            headers=headers,
-        )
+        return web.json_response(told, status=status, headers=headers)
 
 
 def drop(request: web.Request) -> web.Response:

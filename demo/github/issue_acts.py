@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from demo.github.conversations import add_comment
+from demo.github.commenting import add_comment
 from demo.github.state import (
     CommentState,
     DeliveryState,
     IssueState,
+    PullRequestState,
     RepositoryState,
     User,
     now,
 )
-from demo.github.webhooks import Webhooks
+from demo.github.telling import Telling
 
 
-class IssueActs(Webhooks):
+class IssueActs(Telling):
     """Each does what GitHub does then, and sends what GitHub sends."""
 
     def open_issue(
@@ -39,15 +39,47 @@ class IssueActs(Webhooks):
         return issue
 
     async def label_issue(
-        self, repository: RepositoryState, issue: IssueState, label: str, *, sender: User
+        self,
+        repository: RepositoryState,
+        issue: IssueState | PullRequestState,
+        label: str,
+        *,
+        sender: User,
     ) -> None:
-        """Put a label on an issue, and tell of it; one that it has changes nothing."""
+        """Put a label on an issue or pull request, and tell of it; one that it has is no change."""
         if label in issue.labels:
             return
         issue.labels.append(label)
+        await self._tell_of_label(repository, issue, "labeled", label, sender)
+
+    async def unlabel_issue(
+        self,
+        repository: RepositoryState,
+        issue: IssueState | PullRequestState,
+        label: str,
+        *,
+        sender: User,
+    ) -> None:
+        """Take a label off an issue or pull request, and tell of it. Raises LookupError."""
+        if label not in issue.labels:
+            raise LookupError(label)
+        issue.labels.remove(label)
+        await self._tell_of_label(repository, issue, "unlabeled", label, sender)
+
+    async def _tell_of_label(
+        self,
+        repository: RepositoryState,
+        issue: IssueState | PullRequestState,
+        action: str,
+        label: str,
+        sender: User,
+    ) -> None:
         issue.updated_at = now()
         more = {"label": self._objects.label(repository, label)}
-        await self.tell_of_issue(repository, issue, "labeled", sender, more)
+        if isinstance(issue, PullRequestState):
+            await self.tell_of(repository, issue, action, sender, more)
+        else:
+            await self.tell_of_issue(repository, issue, action, sender, more)
 
     async def close_issue(
         self, repository: RepositoryState, issue: IssueState, *, sender: User
@@ -55,22 +87,6 @@ class IssueActs(Webhooks):
         """Close an issue, and tell of it."""
         issue.state, issue.updated_at = "closed", now()
         await self.tell_of_issue(repository, issue, "closed", sender)
-
-    async def tell_of_issue(
-        self,
-        repository: RepositoryState,
-        issue: IssueState,
-        action: str,
-        sender: User,
-        more: Mapping[str, Any] | None = None,
-    ) -> DeliveryState:
-        """Send ``issues`` with an action."""
-        payload = {
-            "action": action,
-            "issue": self._objects.issue(repository, issue),
-            **(more or {}),
-        }
-        return await self.send("issues", payload, repository, sender)
 
     async def comment(
         self,
@@ -103,8 +119,7 @@ class IssueActs(Webhooks):
             payload["issue"] = self._objects.issue(repository, issue)
         else:
             assert pull is not None
-            base_sha = await repository.commit(pull.base_branch)
-            payload["pull_request"] = self._objects.pull_request(repository, pull, base_sha)
+            payload["pull_request"] = await self.told_of(repository, pull)
             event = "pull_request_review_comment"
             if it.kind == "review":
                 event = "pull_request_review"

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from demo.github.links import COUNTS, REPOSITORY_URLS, USER_URLS
+from demo.github.merging_state import AppState
 from demo.github.state import (
-    CheckRunState,
     CommentState,
     DeliveryState,
     InstallationState,
@@ -31,6 +31,7 @@ PERMISSIONS = {
     "issues": "write",
     "metadata": "read",
     "pull_requests": "write",
+    "statuses": "read",
 }
 EVENTS = [
     "check_run",
@@ -41,8 +42,10 @@ EVENTS = [
     "pull_request",
     "pull_request_review",
     "pull_request_review_comment",
+    "pull_request_review_thread",
     "push",
     "repository",
+    "status",
 ]
 
 
@@ -50,7 +53,7 @@ class Objects:
     """Makes the objects; ``url`` is the stand-in's own, for API and pages alike."""
 
     def __init__(self, state: State, url: str) -> None:
-        self._state = state
+        self.state = state
         self.url = url
 
     def user(self, user: User) -> Json:
@@ -58,7 +61,7 @@ class Objects:
         at = f"{self.url}/users/{user.login}"
         return {name: at + rest for name, rest in USER_URLS.items()} | {
             "id": user.id,
-            "node_id": _node("U", user.id),
+            "node_id": node_id("U", user.id),
             "login": user.login,
             "avatar_url": f"{self.url}/avatars/{user.id}",
             "gravatar_id": "",
@@ -79,7 +82,7 @@ class Objects:
             | dict.fromkeys(("has_pages", "has_discussions", "archived", "disabled", "fork"), False)
             | {
                 "id": it.id,
-                "node_id": _node("R", it.id),
+                "node_id": node_id("R", it.id),
                 "name": it.name,
                 "full_name": it.full_name,
                 "private": it.private,
@@ -97,6 +100,10 @@ class Objects:
                 "updated_at": iso(it.created_at),
                 "visibility": "private" if it.private else "public",
                 "topics": [],
+                "allow_merge_commit": "merge" in it.allowed_methods,
+                "allow_squash_merge": "squash" in it.allowed_methods,
+                "allow_rebase_merge": "rebase" in it.allowed_methods,
+                "delete_branch_on_merge": it.delete_branch_on_merge,
             }
         )
 
@@ -115,7 +122,7 @@ class Objects:
         page = f"{self.url}/{it.full_name}/commit"
         return {
             "sha": sha,
-            "node_id": _node("C", it.id),
+            "node_id": node_id("C", it.id),
             "url": f"{at}/commits/{sha}",
             "html_url": f"{page}/{sha}",
             "comments_url": f"{at}/commits/{sha}/comments",
@@ -125,6 +132,13 @@ class Objects:
                 "committer": by,
                 "message": message,
                 "comment_count": 0,
+                "verification": {
+                    "verified": False,
+                    "reason": "unsigned",
+                    "signature": None,
+                    "payload": None,
+                    "verified_at": None,
+                },
                 "tree": {"sha": tree, "url": f"{at}/git/trees/{tree}"},
             },
             "author": None,
@@ -135,92 +149,14 @@ class Objects:
             ],
         }
 
-    def pull_request(self, it: RepositoryState, pull: PullRequestState, base_sha: str) -> Json:
-        """``pull-request``, which has all of ``pull-request-simple``."""
-        at = f"{self.url}/repos/{it.full_name}/pulls/{pull.number}"
-        issue = f"{self.url}/repos/{it.full_name}/issues/{pull.number}"
-        page = f"{self.url}/{it.full_name}/pull/{pull.number}"
-        links = {
-            "self": at,
-            "html": page,
-            "issue": issue,
-            "comments": f"{issue}/comments",
-            "review_comments": f"{at}/comments",
-            "review_comment": f"{self.url}/repos/{it.full_name}/pulls/comments{{/number}}",
-            "commits": f"{at}/commits",
-            "statuses": f"{self.url}/repos/{it.full_name}/statuses/{pull.head_sha}",
-        }
-        return {
-            "id": pull.id,
-            "node_id": _node("PR", pull.id),
-            "number": pull.number,
-            "title": pull.title,
-            "body": pull.body or None,
-            "state": pull.state,
-            "draft": pull.draft,
-            "locked": pull.locked,
-            "active_lock_reason": None,
-            "user": self.user(pull.author),
-            "url": at,
-            "html_url": page,
-            "diff_url": f"{page}.diff",
-            "patch_url": f"{page}.patch",
-            "issue_url": issue,
-            "comments_url": links["comments"],
-            "commits_url": links["commits"],
-            "review_comment_url": links["review_comment"],
-            "review_comments_url": links["review_comments"],
-            "statuses_url": links["statuses"],
-            "_links": {name: {"href": url} for name, url in links.items()},
-            "head": self._end(it, pull.head_branch, pull.head_sha, pull.head_repository_id),
-            "base": self._end(it, pull.base_branch, base_sha, it.id),
-            "created_at": iso(pull.created_at),
-            "updated_at": iso(pull.updated_at),
-            "closed_at": None if pull.state == "open" else iso(pull.updated_at),
-            "merged_at": None,
-            "merge_commit_sha": None,
-            "assignee": None,
-            "assignees": [],
-            "requested_reviewers": [],
-            "requested_teams": [],
-            "labels": [],
-            "milestone": None,
-            "author_association": "CONTRIBUTOR",
-            "auto_merge": None,
-            "merged": False,
-            "merged_by": None,
-            "mergeable": True,
-            "mergeable_state": "unknown",
-            "rebaseable": True,
-            "maintainer_can_modify": False,
-            "comments": 0,
-            "review_comments": 0,
-            "commits": 1,
-            "additions": 0,
-            "deletions": 0,
-            "changed_files": 0,
-        }
-
-    def _end(self, it: RepositoryState, ref: str, sha: str, repository_id: int | None) -> Json:
-        other = self._state.repositories.get(repository_id) if repository_id else None
-        owner = other.owner if other else it.owner
-        return {
-            "label": f"{owner.login}:{ref}",
-            "ref": ref,
-            "sha": sha,
-            "user": self.user(owner),
-            "repo": self.repository(other) if other else None,
-        }
-
     def issue(self, it: RepositoryState, issue: IssueState | PullRequestState) -> Json:
         """``issue``: also what a pull request is beside."""
         at = f"{self.url}/repos/{it.full_name}/issues/{issue.number}"
         is_pull_request = isinstance(issue, PullRequestState)
         page = f"{self.url}/{it.full_name}/{'pull' if is_pull_request else 'issues'}/{issue.number}"
-        labels = [] if isinstance(issue, PullRequestState) else issue.labels
         told: Json = {
             "id": issue.id,
-            "node_id": _node("I", issue.id),
+            "node_id": node_id("I", issue.id),
             "number": issue.number,
             "title": issue.title,
             "body": issue.body or None,
@@ -235,11 +171,11 @@ class Objects:
             "labels_url": f"{at}/labels{{/name}}",
             "comments_url": f"{at}/comments",
             "events_url": f"{at}/events",
-            "labels": [self.label(it, name) for name in labels],
+            "labels": [self.label(it, name) for name in issue.labels],
             "assignee": None,
             "assignees": [],
             "milestone": None,
-            "comments": len(self._state.conversation(it, issue.number)),
+            "comments": len(self.state.conversation(it, issue.number)),
             "created_at": iso(issue.created_at),
             "updated_at": iso(issue.updated_at),
             "closed_at": None if issue.state == "open" else iso(issue.updated_at),
@@ -259,7 +195,7 @@ class Objects:
         """``label``; its number follows from its name."""
         return {
             "id": int(hashlib.sha256(name.encode()).hexdigest()[:8], 16),
-            "node_id": _node("LA", it.id),
+            "node_id": node_id("LA", it.id),
             "url": f"{self.url}/repos/{it.full_name}/labels/{quote(name)}",
             "name": name,
             "color": "ededed",
@@ -270,12 +206,12 @@ class Objects:
     def comment(self, it: RepositoryState, comment: CommentState) -> Json:
         """``issue-comment``; an inline one has its place, a review its state beside."""
         at = f"{self.url}/repos/{it.full_name}/issues"
-        by_app = comment.author is self._state.app_account
+        by_app = comment.author is self.state.app_account
         kind = "pull" if comment.number in it.pull_requests else "issues"
         page = f"{self.url}/{it.full_name}/{kind}/{comment.number}#issuecomment-{comment.id}"
         told: Json = {
             "id": comment.id,
-            "node_id": _node("IC", comment.id),
+            "node_id": node_id("IC", comment.id),
             "url": f"{at}/comments/{comment.id}",
             "html_url": page,
             "issue_url": f"{at}/{comment.number}",
@@ -297,7 +233,7 @@ class Objects:
         """``reaction``, ``to`` the comment or issue of this id."""
         return {
             "id": to * 10 + REACTIONS.index(content),
-            "node_id": _node("REA", to),
+            "node_id": node_id("REA", to),
             "user": self.user(user),
             "content": content,
             "created_at": iso(now()),
@@ -309,8 +245,8 @@ class Objects:
         return {
             "id": it.id,
             "account": self.user(it.account),
-            "app_id": self._state.app_id,
-            "app_slug": self._state.app_slug,
+            "app_id": self.state.app_id,
+            "app_slug": self.state.app_slug,
             "target_id": it.account.id,
             "target_type": it.account.kind,
             "single_file_name": None,
@@ -326,51 +262,24 @@ class Objects:
             "suspended_by": self.user(it.account) if it.suspended_at else None,
         }
 
-    def app(self) -> Json:
-        """``integration``."""
+    def app(self, other: AppState | None = None) -> Json:
+        """``integration``: the App under test, or another."""
+        id_ = other.id if other else self.state.app_id
+        slug = other.slug if other else self.state.app_slug
         return {
-            "id": self._state.app_id,
-            "slug": self._state.app_slug,
-            "node_id": _node("A", self._state.app_id),
-            "owner": self.user(self._state.user("acme", "Organization")),
-            "name": "CodegenApp",
+            "id": id_,
+            "slug": slug,
+            "node_id": node_id("A", id_),
+            "owner": self.user(self.state.user("acme", "Organization")),
+            "name": other.name if other else "CodegenApp",
             "description": None,
             "external_url": self.url,
-            "html_url": f"{self.url}/apps/{self._state.app_slug}",
+            "html_url": f"{self.url}/apps/{slug}",
             "created_at": "2026-01-01T00:00:00Z",
             "updated_at": "2026-01-01T00:00:00Z",
             "permissions": PERMISSIONS,
             "events": EVENTS,
-            "installations_count": len(self._state.installations),
-        }
-
-    def check_run(self, run: CheckRunState) -> Json:
-        """``check-run``."""
-        repository = self._state.repositories[run.repository_id]
-        at = f"{self.url}/repos/{repository.full_name}/check-runs/{run.id}"
-        return {
-            "id": run.id,
-            "node_id": _node("CR", run.id),
-            "name": run.name,
-            "head_sha": run.head_sha,
-            "external_id": run.external_id,
-            "url": at,
-            "html_url": f"{self.url}/{repository.full_name}/runs/{run.id}",
-            "details_url": run.details_url or None,
-            "status": run.status,
-            "conclusion": run.conclusion,
-            "started_at": run.started_at,
-            "completed_at": run.completed_at,
-            "output": {
-                "title": run.title,
-                "summary": run.summary,
-                "text": run.text,
-                "annotations_count": len(run.annotations),
-                "annotations_url": f"{at}/annotations",
-            },
-            "check_suite": {"id": int(hashlib.sha256(run.head_sha.encode()).hexdigest()[:10], 16)},
-            "app": self.app(),
-            "pull_requests": [],
+            "installations_count": len(self.state.installations),
         }
 
     def delivery(self, it: DeliveryState) -> Json:
@@ -398,5 +307,6 @@ def _rollup(at: str, reactions: list[tuple[str, str]]) -> Json:
     return {"url": f"{at}/reactions", "total_count": len(given), **counts}
 
 
-def _node(kind: str, number: int) -> str:
+def node_id(kind: str, number: int) -> str:
+    """The name that GraphQL knows it by."""
     return f"{kind}_{number}"

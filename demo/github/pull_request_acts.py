@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from demo.github import merges
+from demo.github.check_objects import check_run
 from demo.github.pushes import Push, payload_of
+from demo.github.review_acts import ReviewActs
+from demo.github.rules import applying
 from demo.github.state import (
     CheckRunState,
     DeliveryState,
@@ -14,10 +17,9 @@ from demo.github.state import (
     User,
     now,
 )
-from demo.github.webhooks import Webhooks
 
 
-class PullRequestActs(Webhooks):
+class PullRequestActs(ReviewActs):
     """Each does what GitHub does then, and sends what GitHub sends."""
 
     async def open_pull_request(
@@ -55,7 +57,7 @@ class PullRequestActs(Webhooks):
             body=body,
         )
         repository.pull_requests[pull.number] = pull
-        await repository.git("update-ref", f"refs/pull/{pull.number}/head", pull.head_sha)
+        await repository.git("update-ref", pull.head_ref, pull.head_sha)
         if not silent:
             await self.tell_of(repository, pull, "opened", author)
         return pull
@@ -92,6 +94,40 @@ class PullRequestActs(Webhooks):
                 await self.close(base, pull, sender=sender)
             else:
                 await self._tell_of_push(base, pull, before[pull.id], sender)
+        await self.base_moved(repository, push, sender)
+
+    async def base_moved(self, repository: RepositoryState, push: Push, sender: User) -> None:
+        """What a push means to those that were to be merged into that branch.
+
+        Where the branch is gone, they are closed. Where it came to hold all of them, they are
+        merged, whoever did it.
+        """
+        for pull in list(repository.pull_requests.values()):
+            if pull.state != "open" or pull.base_branch != push.branch:
+                continue
+            if push.is_gone:
+                pull.base_sha = push.before
+                await self.close(repository, pull, sender=sender)
+            elif await self._came_with(repository, push, pull.head_sha):
+                self.mark_merged(pull, push.before, push.after, sender)
+                await self.tell_of(repository, pull, "closed", sender)
+
+    @staticmethod
+    async def _came_with(repository: RepositoryState, push: Push, head: str) -> bool:
+        if push.is_new or not await merges.is_in(repository, head, push.after):
+            return False
+        return not await merges.is_in(repository, head, push.before)
+
+    @staticmethod
+    def mark_merged(pull: PullRequestState, base: str, merged: str, by: User) -> None:
+        """Make it a merged one: into the base's commit ``base``, by the commit ``merged``."""
+        pull.state, pull.base_sha, pull.merge_commit_sha, pull.merged_by = (
+            "closed",
+            base,
+            merged,
+            by,
+        )
+        pull.merged_at = pull.closed_at = pull.updated_at = now()
 
     def _of_branch(
         self, repository: RepositoryState, branch: str
@@ -105,13 +141,12 @@ class PullRequestActs(Webhooks):
 
     async def _move(self, base: RepositoryState, pull: PullRequestState, after: str) -> str:
         """Move a pull request's head, as far as the base repository has it; where it was."""
-        ref = f"refs/pull/{pull.number}/head"
         fork = self.state.repositories.get(pull.head_repository_id or base.id, base)
         if fork.folder != base.folder:
             words = ("fetch", "--quiet", "--no-tags", "--no-auto-gc", str(fork.folder))
-            await base.git(*words, f"+refs/heads/{pull.head_branch}:{ref}")
+            await base.git(*words, f"+refs/heads/{pull.head_branch}:{pull.head_ref}")
         else:
-            await base.git("update-ref", ref, after)
+            await base.git("update-ref", pull.head_ref, after)
         before, pull.head_sha, pull.updated_at = pull.head_sha, after, now()
         return before
 
@@ -120,37 +155,29 @@ class PullRequestActs(Webhooks):
     ) -> None:
         more = {"before": before, "after": pull.head_sha}
         await self.tell_of(repository, pull, "synchronize", sender, more)
+        await self.head_moved(repository, pull, sender)
+
+    async def head_moved(
+        self, repository: RepositoryState, pull: PullRequestState, sender: User
+    ) -> None:
+        """What a push makes of the reviews of what was there before."""
+        rules = applying(repository, pull.base_branch)
+        if any(it.dismiss_stale for it, _ in rules):
+            await self.dismiss_stale(repository, pull, sender=sender)
 
     async def close(
         self, repository: RepositoryState, pull: PullRequestState, *, sender: User
     ) -> None:
         """Close a pull request."""
-        pull.state = "closed"
+        pull.base_sha = pull.base_sha or await repository.base_sha_of(pull)
+        pull.state, pull.closed_at = "closed", now()
         await self.tell_of(repository, pull, "closed", sender)
-
-    async def tell_of(
-        self,
-        repository: RepositoryState,
-        pull: PullRequestState,
-        action: str,
-        sender: User,
-        more: Mapping[str, Any] | None = None,
-    ) -> DeliveryState:
-        """Send ``pull_request`` with an action."""
-        base_sha = await repository.commit(pull.base_branch)
-        payload = {
-            "action": action,
-            "number": pull.number,
-            "pull_request": self._objects.pull_request(repository, pull, base_sha),
-            **(more or {}),
-        }
-        return await self.send("pull_request", payload, repository, sender)
 
     async def ask_again(
         self, repository: RepositoryState, run: CheckRunState, *, sender: User
     ) -> DeliveryState:
         """Press "Re-run" at a check run."""
-        payload = {"action": "rerequested", "check_run": self._objects.check_run(run)}
+        payload = {"action": "rerequested", "check_run": check_run(self._objects, run)}
         return await self.send("check_run", payload, repository, sender)
 
     async def press(
@@ -159,7 +186,7 @@ class PullRequestActs(Webhooks):
         """Press a button of a check run."""
         payload = {
             "action": "requested_action",
-            "check_run": self._objects.check_run(run),
+            "check_run": check_run(self._objects, run),
             "requested_action": {"identifier": identifier},
         }
         return await self.send("check_run", payload, repository, sender)

@@ -61,7 +61,6 @@ async def payload_of(
 ) -> dict[str, Any]:
     """``push``, but for its sender and repository; ``url`` is GitHub's own."""
     page = f"{url}/{repository.full_name}"
-    head = [] if push.is_gone else await _commits(repository, page, "--max-count=1", push.after)
     return {
         "ref": push.ref,
         "before": push.before,
@@ -72,9 +71,15 @@ async def payload_of(
         "forced": await _is_forced(repository, push),
         "compare": f"{page}/compare/{push.before[:12]}...{push.after[:12]}",
         "commits": [] if push.is_gone else await _new_commits(repository, push, page),
-        "head_commit": head[0] if head else None,
+        "head_commit": None if push.is_gone else await commit_of(repository, push.after, url),
         "pusher": {"name": pusher.login, "email": f"{pusher.login}@users.noreply.github.com"},
     }
+
+
+async def commit_of(repository: RepositoryState, sha: str, url: str) -> dict[str, Any]:
+    """A commit as webhooks have it beside what they tell of. Raises LookupError."""
+    page = f"{url}/{repository.full_name}"
+    return (await _commits(repository, page, "--max-count=1", sha))[0]
 
 
 async def _is_forced(repository: RepositoryState, push: Push) -> bool:

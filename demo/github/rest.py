@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
-from demo.github import access, checks
+from demo.github import access
+from demo.github.acts import Acts
 from demo.github.answers import answer, body_of, not_found, number, paged, problem
+from demo.github.branch_routes import BranchRoutes
+from demo.github.check_routes import CheckRoutes
 from demo.github.conversations import Conversations
 from demo.github.diffs import Diffs
+from demo.github.merge_routes import MergeRoutes
+from demo.github.mergeability import look
 from demo.github.objects import Objects
+from demo.github.pull_objects import pull_request
 from demo.github.state import PullRequestState, RepositoryState, State
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Rest:
-    """The routes. ``redeliver`` sends a known delivery once more."""
+    """The routes. What they do to the state is done by the ``acts`` that people have, too."""
 
-    def __init__(
-        self, state: State, objects: Objects, redeliver: Callable[[int], Awaitable[None]]
-    ) -> None:
+    def __init__(self, state: State, objects: Objects, acts: Acts) -> None:
         self._state = state
         self._objects = objects
-        self._redeliver = redeliver
+        self._redeliver = acts.redeliver
         self._diffs = Diffs(objects)
-        self._conversations = Conversations(state, objects, self._named)
+        self._families = (
+            Conversations(state, objects, acts, self._named),
+            CheckRoutes(state, objects, acts, self._named),
+            MergeRoutes(state, objects, acts, self._named),
+            BranchRoutes(state, objects, self._named),
+        )
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes."""
@@ -48,13 +54,11 @@ class Rest:
         router.add_get(f"{repo}/pulls/{{number}}/files", self._files)
         router.add_get(f"{repo}/compare/{{between}}", self._compare)
         router.add_get(f"{repo}/commits/{{sha}}/pulls", self._pulls_of_commit)
-        router.add_get(f"{repo}/commits/{{sha}}/check-runs", self._check_runs)
         router.add_get(f"{repo}/contents/{{path:.+}}", self._contents)
         router.add_get(f"{repo}/collaborators/{{login}}/permission", self._permission)
-        router.add_post(f"{repo}/check-runs", self._create_check_run)
-        router.add_patch(f"{repo}/check-runs/{{id}}", self._update_check_run)
         router.add_get("/user-attachments/assets/{id}", self._attachment)
-        self._conversations.add_to(application)
+        for it in self._families:
+            it.add_to(application)
 
     # ── the App ──────────────────────────────────────────────────────────────────────────────
 
@@ -167,11 +171,14 @@ class Rest:
     async def _pulls(self, request: web.Request) -> web.Response:
         repository = self._named(request)
         head = request.query.get("head", "")
+        base = request.query.get("base", "")
         wanted = request.query.get("state", "open")
         found = [
             pull
             for pull in sorted(repository.pull_requests.values(), key=lambda it: -it.number)
-            if wanted in ("all", pull.state) and self._is_head(pull, head)
+            if wanted in ("all", pull.state)
+            and base in ("", pull.base_branch)
+            and self._is_head(pull, head)
         ]
         return paged(request, [await self._pull_request(repository, it) for it in found])
 
@@ -191,14 +198,17 @@ class Rest:
         pull = repository.pull_requests.get(number(request, "number"))
         if pull is None:
             return not_found()
-        return answer(request, await self._pull_request(repository, pull))
+        base_sha = await repository.base_sha_of(pull)
+        standing = await look(self._state, repository, pull)
+        return answer(request, pull_request(self._objects, repository, pull, base_sha, standing))
 
     async def _files(self, request: web.Request) -> web.Response:
         repository = self._named(request)
         pull = repository.pull_requests.get(number(request, "number"))
         if pull is None:
             return not_found()
-        return paged(request, await self._diffs.files(repository, pull.base_branch, pull.head_sha))
+        base_sha = await repository.base_sha_of(pull)
+        return paged(request, await self._diffs.files(repository, base_sha, pull.head_sha))
 
     async def _compare(self, request: web.Request) -> web.Response:
         base, _, head = request.match_info["between"].partition("...")
@@ -214,40 +224,6 @@ class Rest:
         ]
         return paged(request, [await self._pull_request(repository, it) for it in found])
 
-    # ── check runs ───────────────────────────────────────────────────────────────────────────
-
-    async def _check_runs(self, request: web.Request) -> web.Response:
-        repository, sha = self._named(request), request.match_info["sha"]
-        name = request.query.get("check_name")
-        found = [
-            self._objects.check_run(run)
-            for run in self._state.runs_of(repository.id, sha)
-            if name in (None, run.name)
-        ]
-        if request.query.get("filter", "latest") == "latest":
-            found = found[-1:]
-        return paged(request, found, "check_runs")
-
-    async def _create_check_run(self, request: web.Request) -> web.Response:
-        access.only_an_app(self._state, request)
-        repository = self._named(request)
-        told = await body_of(request)
-        try:
-            await repository.commit(str(told.get("head_sha")))
-        except LookupError:
-            return problem(422, f"No commit found for SHA: {told.get('head_sha')}")
-        run = checks.create(self._state, repository.id, told)
-        return answer(request, self._objects.check_run(run), status=201)
-
-    async def _update_check_run(self, request: web.Request) -> web.Response:
-        access.only_an_app(self._state, request)
-        repository = self._named(request)
-        run = self._state.check_runs.get(number(request, "id"))
-        if run is None or run.repository_id != repository.id:
-            return not_found()
-        checks.update(run, await body_of(request))
-        return answer(request, self._objects.check_run(run))
-
     # ── what several need ────────────────────────────────────────────────────────────────────
 
     def _named(self, request: web.Request) -> RepositoryState:
@@ -260,8 +236,9 @@ class Rest:
     async def _pull_request(
         self, repository: RepositoryState, pull: PullRequestState
     ) -> dict[str, Any]:
-        base_sha = await repository.commit(pull.base_branch)
-        return self._objects.pull_request(repository, pull, base_sha)
+        """As it is listed: whether it merges is told only to who asks for it alone."""
+        base_sha = await repository.base_sha_of(pull)
+        return pull_request(self._objects, repository, pull, base_sha)
 
 
 def _rights(role: str) -> dict[str, bool]:

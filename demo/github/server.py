@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -16,12 +17,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from demo.github.access import Denied, Forbidden
-from demo.github.answers import not_found, problem
+from demo.github.acts import Acts
+from demo.github.answers import GRAPHQL, Refused, not_found, problem
 from demo.github.checks import Invalid
-from demo.github.faults import Fault, Faults, drop
+from demo.github.faults import Faults
 from demo.github.git_http import GitOverHttp
-from demo.github.issue_acts import IssueActs
-from demo.github.pull_request_acts import PullRequestActs
+from demo.github.graph import Graph, kind_of
 from demo.github.rest import Rest
 from demo.github.state import (
     InstallationState,
@@ -54,7 +55,7 @@ def key_of(app_id: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-class StandInGitHub(PullRequestActs, IssueActs):
+class StandInGitHub(Acts):
     """Serves on 127.0.0.1 while its block lasts.
 
     ``hook_url`` is where webhooks go, once it is set. ``look_on`` sees every exchange.
@@ -72,6 +73,9 @@ class StandInGitHub(PullRequestActs, IssueActs):
         )
         super().__init__(State(app_id, "codegenapp", public.decode()))
         self.faults = Faults()
+        self.kinds: Counter[str] = Counter()
+        """How many calls of each kind came: a method and route, ``graphql query`` or ``graphql
+        mutation``; git's are none."""
         self.look_on: Callable[[Exchange], None] = lambda _exchange: None
         self.git = GitOverHttp(self.state, self.pushed)
         self._port = port
@@ -81,8 +85,9 @@ class StandInGitHub(PullRequestActs, IssueActs):
         application = web.Application(middlewares=[self._around], client_max_size=LARGEST_BODY)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         self.git.add_to(application)
-        rest = Rest(self.state, self._objects, self.redeliver)
+        rest = Rest(self.state, self._objects, self)
         rest.add_to(application)
+        Graph(self.state, self._objects, self, self.kinds).add_to(application)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         host, port = self._runner.addresses[0][:2]
@@ -107,19 +112,20 @@ class StandInGitHub(PullRequestActs, IssueActs):
     ) -> web.StreamResponse:
         is_git = ".git/" in request.path
         fault = None if is_git else self.faults.next(request.method, request.path)
-        if fault is not None and fault is not Fault.LOST_ANSWER:
-            return await self.faults.answer(fault, request)
         sent = await request.read()
+        if not is_git:
+            self.kinds[_kind_of(request, sent)] += 1
+        if fault is not None and not fault.lands:
+            return await self.faults.answer(fault, request)
         response = await self._answered(request, handler)
-        if fault is Fault.LOST_ANSWER:
-            return drop(request)
+        if fault is not None:
+            return await self.faults.answer(fault, request)
         if not is_git and isinstance(response, web.Response):
-            resource = request.match_info.route.resource
             self.look_on(
                 Exchange(
                     request.method,
-                    request.path,
-                    resource.canonical if resource else "",
+                    request.rel_url.raw_path,
+                    _route_of(request),
                     sent,
                     response.status,
                     bytes(response.body) if isinstance(response.body, bytes) else b"",
@@ -136,6 +142,8 @@ class StandInGitHub(PullRequestActs, IssueActs):
             return problem(401, str(denied))
         except Forbidden as forbidden:
             return problem(403, str(forbidden))
+        except Refused as refused:
+            return problem(refused.status, str(refused))
         except LookupError:
             return not_found()
         except Invalid as invalid:
@@ -180,3 +188,14 @@ class StandInGitHub(PullRequestActs, IssueActs):
         token = f"gho_{secrets.token_urlsafe(27)}"
         self.state.push_tokens[token] = account
         return token
+
+
+def _route_of(request: web.Request) -> str:
+    """The route's pattern, empty where there is none."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else ""
+
+
+def _kind_of(request: web.Request, sent: bytes) -> str:
+    route = _route_of(request)
+    return f"graphql {kind_of(sent)}" if route == GRAPHQL else f"{request.method} {route}"

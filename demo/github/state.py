@@ -14,6 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from demo.github.merging_state import (
+    AppState,
+    QueueEntry,
+    Requirements,
+    ReviewState,
+    Ruleset,
+    StatusState,
+    ThreadState,
+)
+
 GIT_SECONDS = 60.0
 WRITERS = frozenset({"write", "maintain", "admin"})
 """The roles that may push, and speak where others may not."""
@@ -48,6 +58,21 @@ class PullRequestState:
     locked: bool = False
     reactions: list[tuple[str, str]] = field(default_factory=list)
     """Login and content of each."""
+    labels: list[str] = field(default_factory=list)
+    maintainer_can_modify: bool = False
+    base_sha: str = ""
+    """Where the base stood when it was closed; an open one's base moves."""
+    closed_at: datetime | None = None
+    merged_at: datetime | None = None
+    merged_by: User | None = None
+    merge_commit_sha: str | None = None
+    looked_at: tuple[str, str] = ("", "")
+    """For which base and head GitHub has begun to find out whether they merge."""
+
+    @property
+    def head_ref(self) -> str:
+        """Where the base repository has its head."""
+        return f"refs/pull/{self.number}/head"
 
 
 @dataclass
@@ -104,6 +129,21 @@ class RepositoryState:
     """Roles by login (``write``, ``maintain``, …); strangers may ``read`` what is public."""
     pushing: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by who moves branches: what a push moved is what is different after it."""
+    allowed_methods: set[str] = field(default_factory=lambda: {"merge", "squash", "rebase"})
+    delete_branch_on_merge: bool = False
+    protections: dict[str, Requirements] = field(default_factory=dict)
+    """Of the branches that are protected in the classic way, by name."""
+    rulesets: dict[int, Ruleset] = field(default_factory=dict)
+    queues: dict[str, list[QueueEntry]] = field(default_factory=dict)
+    """What waits to be merged into each branch, first come first."""
+    base_moves: int = 0
+    """How many merges are still to be told that the base moved under them."""
+    merged_trees: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    """What two commits come to, None where they conflict: git need not be asked twice."""
+    tried_merges: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    """The merge commit that was made of a base and a head, to see whether there is one."""
+    ancestry: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether the second of two commits holds the first."""
 
     @property
     def full_name(self) -> str:
@@ -118,6 +158,17 @@ class RepositoryState:
     def issue(self, number: int) -> IssueState | PullRequestState | None:
         """The issue or pull request of this number: to GitHub, both are issues."""
         return self.pull_requests.get(number) or self.issues.get(number)
+
+    async def base_sha_of(self, pull: PullRequestState) -> str:
+        """Where a pull request's base stands, or stood when it was closed. Raises LookupError."""
+        if pull.base_sha and pull.state != "open":
+            return pull.base_sha
+        return await self.commit(f"refs/heads/{pull.base_branch}")
+
+    def entry_of(self, pull: PullRequestState) -> QueueEntry | None:
+        """Its place in a merge queue, if it has one."""
+        queue = self.queues.get(pull.base_branch, [])
+        return next((it for it in queue if it.number == pull.number), None)
 
     def role_of(self, user: User) -> str:
         """What an account is here: ``none``, ``read``, ``triage``, ``write``, ``maintain``, …."""
@@ -181,6 +232,13 @@ class CheckRunState:
     actions: list[dict[str, str]] = field(default_factory=list)
     history: list[str] = field(default_factory=list)
     """Each state that it was ever in: ``status`` or ``completed/conclusion``, and the title."""
+    app: AppState | None = None
+    """Whose it is; None for the App under test."""
+
+    @property
+    def app_slug(self) -> str:
+        """What tells Apps apart, empty for the App under test."""
+        return self.app.slug if self.app else ""
 
 
 @dataclass
@@ -212,6 +270,13 @@ class State:
     repositories: dict[int, RepositoryState] = field(default_factory=dict)
     check_runs: dict[int, CheckRunState] = field(default_factory=dict)
     comments: dict[int, CommentState] = field(default_factory=dict)
+    reviews: dict[int, ReviewState] = field(default_factory=dict)
+    threads: dict[int, ThreadState] = field(default_factory=dict)
+    statuses: list[StatusState] = field(default_factory=list)
+    apps: dict[str, AppState] = field(default_factory=dict)
+    """Other Apps, by slug."""
+    slow_mergeability: bool = False
+    """Who looks first at a new base or head is not told whether they merge, as on GitHub."""
     deliveries: list[DeliveryState] = field(default_factory=list)
     tokens: dict[str, tuple[int, frozenset[int] | None, datetime]] = field(default_factory=dict)
     """Installation id, repository ids (None: all) and the end of each token that was minted."""
@@ -230,6 +295,13 @@ class State:
         """The App's own account."""
         return self.user(f"{self.app_slug}[bot]", "Bot")
 
+    def another_app(self, slug: str) -> AppState:
+        """An App that is not the one under test, made where there is none."""
+        if slug not in self.apps:
+            account = self.user(f"{slug}[bot]", "Bot")
+            self.apps[slug] = AppState(next(self.ids), slug, slug.capitalize(), account)
+        return self.apps[slug]
+
     def may_write(self, repository: RepositoryState, user: User) -> bool:
         """Whether an account may change a repository: the App may, in all that it sees."""
         return user is self.app_account or repository.role_of(user) in WRITERS
@@ -241,6 +313,16 @@ class State:
             for it in self.comments.values()
             if (it.repository_id, it.number, it.kind) == (repository.id, number, "issue")
         ]
+
+    def reviews_of(self, repository: RepositoryState, number: int) -> list[ReviewState]:
+        """The reviews of a pull request, oldest first."""
+        known = self.reviews.values()
+        return [it for it in known if (it.repository_id, it.number) == (repository.id, number)]
+
+    def threads_of(self, repository: RepositoryState, number: int) -> list[ThreadState]:
+        """The conversations about a pull request's lines, oldest first."""
+        known = self.threads.values()
+        return [it for it in known if (it.repository_id, it.number) == (repository.id, number)]
 
     def named(self, owner: str, name: str) -> RepositoryState | None:
         """A repository by its present name."""

@@ -47,6 +47,7 @@ class FakeAgent(CodingAgent):
     clock: SetClock
     runs: dict[int, RemoteRun] = field(default_factory=dict)
     prompts: dict[int, list[str]] = field(default_factory=dict)
+    images: list[tuple[str, ...]] = field(default_factory=list)
     logs: dict[int, list[AgentStep]] = field(default_factory=dict)
     banned: list[int] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -91,6 +92,7 @@ class FakeAgent(CodingAgent):
         def create() -> RemoteRun:
             remote_id = self.begin(order.run_id)
             self.prompts[remote_id] = [order.prompt]
+            self.images.append(order.images)
             return self.runs[remote_id]
 
         return await self._call("create", create)
@@ -105,6 +107,7 @@ class FakeAgent(CodingAgent):
     async def resume(self, remote_id: int, prompt: str, images: Sequence[str] = ()) -> RemoteRun:
         def resume() -> RemoteRun:
             self.prompts.setdefault(remote_id, []).append(prompt)
+            self.images.append(tuple(images))
             self.log(remote_id, USER_MESSAGE)
             self.set(remote_id, state=RemoteState.GOING, status="ACTIVE", result="")
             return self.runs[remote_id]

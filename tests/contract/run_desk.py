@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.adapters.mongo.agent_runs import MongoAgentRuns
@@ -13,6 +14,7 @@ from bot.domain.comments import CommentKind, CommentReference
 from bot.domain.effects import CancelRun, MessageRun, RequestRun
 from bot.domain.problems import Limited, TryAgain
 from bot.domain.repositories import Account, Repository
+from bot.policy import agent_words as words
 from bot.ports.renderer import Prompt
 from bot.services.agent_runs import AgentRunService
 from bot.services.run_records import RunRecords
@@ -28,6 +30,26 @@ DAY = timedelta(days=1)
 
 
 @dataclass
+class StubPrompts:
+    """Goal and messages as they are; of a failure its id, and a picture of it."""
+
+    faults: dict[str, Exception]
+
+    async def of(self, run: AgentRun) -> Prompt:
+        told = [run.request.goal, *(it.text for it in run.messages)]
+        return self._prompt(run, " | ".join(told), run.messages)
+
+    async def follow_up(self, run: AgentRun) -> Prompt:
+        told = {it.id: f"failed: {it.failure} {it.text}" for it in run.pending if it.failure}
+        return self._prompt(run, words.follow_up(run, told), run.pending)
+
+    def _prompt(self, run: AgentRun, text: str, told: Sequence[RunMessage]) -> Prompt:
+        if run.id in self.faults:
+            raise self.faults[run.id]
+        return Prompt(text, tuple(f"data:{it.failure}" for it in told if it.failure))
+
+
+@dataclass
 class Desk:
     """The services over real records, and an agent that does as it is told."""
 
@@ -36,7 +58,7 @@ class Desk:
     clock: SetClock
     agent: FakeAgent
     service: AgentRunService
-    faults: dict[str, Exception] = field(default_factory=dict)
+    faults: dict[str, Exception]
 
     async def ask(self, run_id: str = "run", request: RunRequest = REQUEST) -> AgentRun:
         await self.service.create_run(RequestRun(run_id, request))
@@ -47,8 +69,8 @@ class Desk:
         assert found is not None
         return found
 
-    async def say(self, text: str, run_id: str = "run") -> AgentRun:
-        message = RunMessage(text, text, "bob")
+    async def say(self, text: str, run_id: str = "run", *, failure: str = "") -> AgentRun:
+        message = RunMessage(text or failure, text, "bob", failure=failure)
         await self.service.resume_run(MessageRun(run_id, message))
         return await self.run(run_id)
 
@@ -78,6 +100,11 @@ class Desk:
         """What each of the agent's runs was told."""
         return list(self.agent.prompts.values())
 
+    @property
+    def pictures(self) -> list[tuple[str, ...]]:
+        """The pictures of everything that the agent was told, in order."""
+        return self.agent.images
+
 
 def desk_at(database: Database) -> Desk:
     """A fresh one."""
@@ -86,12 +113,7 @@ def desk_at(database: Database) -> Desk:
     records = RunRecords(runs, MongoAuditLog(database, DAY), clock)
     projects = MongoProjects(database)
 
-    async def prompt(run: AgentRun) -> Prompt:
-        if run.id in made.faults:
-            raise made.faults[run.id]
-        return Prompt(" | ".join([run.request.goal, *(it.text for it in run.messages)]))
-
-    starter = RunStarter(records, agent, prompt, projects)
+    prompts = StubPrompts({})
+    starter = RunStarter(records, agent, prompts, projects)
     service = AgentRunService(records, starter, MongoValidations(database), projects)
-    made = Desk(runs, projects, clock, agent, service)
-    return made
+    return Desk(runs, projects, clock, agent, service, prompts.faults)

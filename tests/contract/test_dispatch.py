@@ -52,7 +52,8 @@ class Hands:
         database = Database(self.database.client, self.database.database, self.clock)
         self.inbox = MongoInbox(database, KEPT)
         audit = MongoAuditLog(database, KEPT)
-        needs: Any = Needs(None, None, None, None, None, None, None, self.clock)  # type: ignore[arg-type]  # these handlers read nothing
+        nothing: dict[str, Any] = dict.fromkeys(Needs.__dataclass_fields__)  # they read nothing
+        needs = Needs(**nothing | {"clock": self.clock})
         routes: Routes = {
             Pinged: tuple(HandlerSpec(name, handle) for name, handle in self.handlers)
         }

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
-from demo.github import access
 from demo.github.access import Forbidden
-from demo.github.server import Exchange
-from demo.github.state import State, User
+from tests.contract.github_calls import call, held_to
 from tests.contract.github_events import Webhooks, payload, told
-from tests.stand_in import Stage, stage
+from tests.stand_in import Stage
 
 
 @pytest.fixture(scope="module")
@@ -25,36 +20,8 @@ def contract() -> Webhooks:
 
 @pytest.fixture
 async def on(tmp_path: Path, contract: Webhooks) -> AsyncIterator[Stage]:
-    """A stand-in whose every exchange and delivery is held to the contract."""
-    wrong: list[str] = []
-
-    def look_on(it: Exchange) -> None:
-        wrong.extend(contract.check(it.method, it.path, it.status, it.sent, it.answered))
-
-    async with stage(tmp_path) as it:
-        it.github.look_on = look_on
+    async with held_to(contract, tmp_path) as it:
         yield it
-        wrong += contract.faults(it.github.state.deliveries)
-    assert not wrong, "\n".join(wrong)
-
-
-async def call(
-    on: Stage, method: str, path: str, body: Any = None, *, by: User | None = None
-) -> tuple[int, Any]:
-    """A call on the repository, by the App or a person: status and answer."""
-    state = on.github.state
-    token = token_of_app(state, on.shop.installation_id) if by is None else on.github.token_for(by)
-    url = f"{on.github.url}/repos/{on.shop.full_name}/{path}"
-    headers = {"Authorization": f"Bearer {token}"}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.request(method, url, json=body, headers=headers) as response,
-    ):
-        return response.status, json.loads(await response.read())
-
-
-def token_of_app(state: State, installation_id: int) -> str:
-    return access.mint(state, installation_id, None)["token"]
 
 
 async def test_an_issue_is_reported_labelled_and_closed(on: Stage) -> None:

@@ -87,7 +87,7 @@ async def test_permissions_and_events_that_are_lacking(
     monkeypatch.setattr(objects, "EVENTS", ["push"])
     found = await looked(on)
     assert found["permissions"].detail == (
-        "lacks checks: write, contents: read, issues: write, pull_requests: write"
+        "lacks checks: write, contents: write, issues: write, pull_requests: write, statuses: read"
     )
     assert "merge_group" in found["events"].detail
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,13 +28,14 @@ from bot.services.prompts import (
     MOST_IMAGES,
     Prompts,
 )
-from demo.github.conversations import add_comment
+from demo.github.commenting import add_comment
 from demo.github.state import IssueState, User
 from tests.git_repository import GitRepository
 from tests.stand_in import Stage, adapter, stage
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PNG = b"\x89PNG\r\n\x1a\n"
+NO_FAILURES: Any = None
 
 
 @dataclass
@@ -77,7 +79,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         stage(tmp_path, git_folder=repository.folder / ".git") as on,
         adapter(on.github) as github,
     ):
-        yield Desk(on, Prompts(github, TemplateRenderer()), repository)
+        yield Desk(on, Prompts(github, TemplateRenderer(), NO_FAILURES), repository)
 
 
 def fence_of(prompt: Prompt) -> str:

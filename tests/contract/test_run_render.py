@@ -21,7 +21,7 @@ from bot.adapters.run_view import shown_run
 from bot.domain.agent_runs import AgentRun, RunMessage
 from bot.domain.check_runs import MAXIMUM_TEXT_BYTES
 from bot.domain.conversations import STATUS_MARKER, Issue
-from bot.ports.renderer import PromptView, Said, StatusView
+from bot.ports.renderer import FailureView, Piece, PromptView, Said, StatusView
 from tests.contract.shown_runs import (
     ANSWERED,
     AT_WORK,
@@ -319,3 +319,27 @@ def test_a_plan_has_its_marker_and_is_told_of_no_push() -> None:
     going = RENDERER.prompt(replace(PROMPTS["plan"], run=approved))
     assert RUN.plan_marker not in going
     assert "open exactly one pull request of it" in going
+
+
+def failure(text: str) -> FailureView:
+    """All that others wrote of a failed validation says this."""
+    pieces = (Piece("findings", text), Piece("a model's suggestion", text, "Unverified."))
+    return FailureView(12, "octo/shop", "change", pieces=pieces, pictures=1, missing=("No log.",))
+
+
+@settings(deadline=None)
+@given(TEXT)
+def test_any_text_stays_in_its_fence_of_a_failure(text: str) -> None:
+    told, plain = RENDERER.failure(failure(text), FENCE), RENDERER.failure(failure("x"), FENCE)
+    assert outside_fences(told) == outside_fences(plain)
+    views = [replace(PROMPTS["pull request"], failure=failure(it)) for it in (text, "x")]
+    first, other = (outside_fences(RENDERER.prompt(it)) for it in views)
+    assert first == other
+    for said in (told, first):
+        assert said.count("- Push to the existing branch `change` of octo/shop. Do not") == 1
+
+
+def test_a_hint_is_no_data() -> None:
+    view = replace(failure("x"), hint=Said("bob", "Use a map\x1b[2K"))
+    said = outside_fences(RENDERER.failure(view, FENCE))
+    assert "\n\nbob, who may ask for it in this repository, adds:\n\nUse a map\n\n" in said

@@ -317,7 +317,17 @@ async def advanced(desk: Desk, database: Database) -> Decision:
         return Configuration(ParsedConfig())
 
     needs = Needs(
-        UNUSED, desk.projects, UNUSED, UNUSED, desk.runs, desk.agent, configuration, desk.clock
+        github=UNUSED,
+        projects=desk.projects,
+        validations=UNUSED,
+        jobs=UNUSED,
+        runs=desk.runs,
+        pull_requests=UNUSED,
+        agent=desk.agent,
+        configuration=configuration,
+        clock=desk.clock,
+        app_id=1,
+        details_url=UNUSED,
     )
     hands = Hands(
         requests=UNUSED,
@@ -327,6 +337,8 @@ async def advanced(desk: Desk, database: Database) -> Decision:
         replies=UNUSED,
         runs=desk.service,
         statuses=UNUSED,
+        courses=UNUSED,
+        merger=UNUSED,
         inbox=MongoInbox(database, DAY),
         clock=desk.clock,
     )

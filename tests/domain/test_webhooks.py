@@ -14,6 +14,7 @@ from bot.domain.events import (
     CheckActionRequested,
     CheckRerequested,
     CommandsGiven,
+    CommitJudged,
     CommitsPushed,
     Event,
     Ignored,
@@ -24,6 +25,7 @@ from bot.domain.events import (
     Pinged,
     PullRequestChange,
     PullRequestChanged,
+    PullRequestTouched,
     RepositoryChange,
     RepositoryChanged,
     ValidationAsked,
@@ -58,6 +60,8 @@ def check(**fields: Any) -> dict[str, Any]:
     return {"head_sha": "a" * 40, "external_id": "v", "app": {"id": 7}} | fields
 
 
+ABOUT = {"number": 7}
+REVIEW = {"id": 21, "html_url": "https://x/21", "body": "Looks good."}
 OURS = {"id": 9, "login": OWN.login, "type": "Bot"}
 GROUP = {
     "head_sha": "b" * 40,
@@ -152,6 +156,51 @@ GROUP = {
             MergeGroupDestroyed(REPOSITORY, "b" * 40, "dequeued"),
             id="merge group destroyed",
         ),
+        pytest.param(
+            "pull_request",
+            {"action": "labeled", "number": 7},
+            PullRequestTouched(REPOSITORY, 7),
+            id="a label",
+        ),
+        pytest.param(
+            "pull_request",
+            {"action": "edited", "number": 7, "changes": {"title": {"from": "WIP"}}},
+            PullRequestTouched(REPOSITORY, 7),
+            id="another title",
+        ),
+        pytest.param(
+            "pull_request_review",
+            {"action": "submitted", "pull_request": ABOUT, "review": REVIEW},
+            PullRequestTouched(REPOSITORY, 7),
+            id="a review without commands",
+        ),
+        pytest.param(
+            "pull_request_review",
+            {"action": "dismissed", "pull_request": ABOUT, "review": REVIEW},
+            PullRequestTouched(REPOSITORY, 7),
+            id="a review dismissed",
+        ),
+        pytest.param(
+            "pull_request_review_thread",
+            {"action": "resolved", "pull_request": ABOUT},
+            PullRequestTouched(REPOSITORY, 7),
+            id="a conversation resolved",
+        ),
+        pytest.param(
+            "check_run",
+            {"action": "completed", "check_run": check() | {"app": {"id": 99}}},
+            CommitJudged(REPOSITORY, "a" * 40),
+            id="another App's check run",
+        ),
+        pytest.param(
+            "check_suite",
+            {"action": "completed", "check_suite": check() | {"app": {"id": 99}}},
+            CommitJudged(REPOSITORY, "a" * 40),
+            id="another App's check suite",
+        ),
+        pytest.param(
+            "status", {"sha": "a" * 40}, CommitJudged(REPOSITORY, "a" * 40), id="a status"
+        ),
         pytest.param("ping", {"hook_id": 12}, Pinged(12), id="ping"),
     ],
 )
@@ -160,12 +209,25 @@ def test_heard(name: str, fields: dict[str, Any], expected: Event) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("pull_request", {"action": "labeled", "number": 7}),
+        ("pull_request_review", {"action": "submitted", "pull_request": ABOUT, "review": REVIEW}),
+        ("status", {"sha": "a" * 40}),
+        ("check_run", {"action": "completed", "check_run": check()}),
+        ("check_suite", {"action": "completed", "check_suite": check()}),
+    ],
+)
+def test_what_we_do_ourselves_is_no_news(name: str, fields: dict[str, Any]) -> None:
+    assert isinstance(parse(name, payload(**fields, sender=OURS), OWN), Ignored)
+
+
+@pytest.mark.parametrize(
     ("name", "fields", "reason"),
     [
-        ("pull_request", {"action": "labeled"}, "changes nothing"),
-        ("pull_request", {"action": "seen"}, "changes nothing"),
-        ("pull_request", {"action": "edited", "changes": {"title": {}}}, "its base stayed"),
-        ("pull_request", {"action": "edited"}, "its base stayed"),
+        ("pull_request", {"action": "assigned", "number": 7}, "changes nothing"),
+        ("pull_request", {"action": "seen", "number": 7}, "changes nothing"),
+        ("pull_request", {"action": "edited", "number": 7}, "its base and title stayed"),
         ("push", {"ref": "refs/tags/v1"}, "no branch"),
         ("check_run", {"action": "completed", "check_run": check()}, "nobody asks"),
         ("check_run", {"action": "rerequested", "check_run": check(app={"id": 8})}, "another App"),
@@ -258,10 +320,7 @@ def test_every_real_payload_is_heard_or_ignored_for_a_reason() -> None:
     assert names <= HEARD | set(UNHEARD)
     assert not HEARD & set(UNHEARD)
     assert {name for name, outcome in outcomes if outcome != "Ignored"} == HEARD - {
-        "check_run",  # all of other Apps
-        "check_suite",
         "issue_comment",  # none has a command
-        "pull_request_review",
         "pull_request_review_comment",
     }
 

@@ -98,15 +98,23 @@ class Agency:
         blob = await shop.git("hash-object", "-w", "--stdin", sent=text.encode())
         index = f"100644 blob {blob.decode().strip()}\tcodegenapp.yml\n"
         folder = (await shop.git("mktree", sent=index.encode())).decode().strip()
-        listed = (await shop.git("ls-tree", shop.default_branch)).decode().splitlines()
-        kept = [line for line in listed if not line.endswith("\t.github")]
-        tree = await shop.git(
-            "mktree", sent="\n".join([*kept, f"040000 tree {folder}\t.github", ""]).encode()
-        )
+        commit = await self._commit(shop.default_branch, f"040000 tree {folder}\t.github")
+        await shop.git("update-ref", f"refs/heads/{shop.default_branch}", commit)
+
+    async def write(self, parent: str, name: str, text: str) -> str:
+        """A commit on top of another one that has a file at its root; nothing points to it."""
+        blob = await self.bot.on.shop.git("hash-object", "-w", "--stdin", sent=text.encode())
+        return await self._commit(parent, f"100644 blob {blob.decode().strip()}\t{name}")
+
+    async def _commit(self, parent: str, entry: str) -> str:
+        """A commit whose tree is its parent's but for an entry of its root."""
+        shop, name = self.bot.on.shop, entry.partition("\t")[2]
+        listed = (await shop.git("ls-tree", parent)).decode().splitlines()
+        kept = [line for line in listed if line.partition("\t")[2] != name]
+        tree = await shop.git("mktree", sent="\n".join([*kept, entry, ""]).encode())
         who = ("-c", "user.name=alice", "-c", "user.email=alice@example.com")
-        words = ("commit-tree", "-p", shop.default_branch, "-m", "configure")
-        commit = await shop.git(*who, *words, tree.decode().strip())
-        await shop.git("update-ref", f"refs/heads/{shop.default_branch}", commit.decode().strip())
+        words = ("commit-tree", "-p", parent, "-m", f"write {name}", tree.decode().strip())
+        return (await shop.git(*who, *words)).decode().strip()
 
     async def suspend(self) -> None:
         """Have the App's installation suspended."""

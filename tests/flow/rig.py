@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from assembly.analysis import advisers
@@ -40,6 +40,8 @@ from tests.stand_in import agent_at
 
 SYSTEM = SystemClock()
 PATIENCE = 60.0
+SOON = timedelta(minutes=3)
+"""By the bot's own clock: what is put off for longer waits for another day or a person."""
 BROKEN = StageResult(
     Stage.BUILD,
     StageStatus.FAILED,
@@ -69,6 +71,8 @@ class Boxes:
     """A sandbox for all commits: ``broken`` ones fail to build; ``during`` happens in each run."""
 
     broken: set[str] = field(default_factory=set)
+    fails: Callable[[str], bool] = lambda head_sha: False
+    """Whether a commit fails as well that nobody knows beforehand: it is asked at each run."""
     during: Happening = nothing
     opening: Happening = nothing
     ran: list[str] = field(default_factory=list)
@@ -105,7 +109,8 @@ class Boxes:
         self.secrets.append(secrets)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
-        results = tuple(self._results(plan, broken=tree.head_sha in self.broken))
+        is_broken = tree.head_sha in self.broken or self.fails(tree.head_sha)
+        results = tuple(self._results(plan, broken=is_broken))
         script = ScriptedSandbox(results, {"build": self.during, "open": self.opening})
         self._made[environment_id] = script
         return await script.open(environment_id, plan, tree, secrets, emit, scope=scope, kept=kept)
@@ -174,12 +179,9 @@ class Bot:
         return self.runs(head_sha)[-1]
 
     async def idle_inbox(self) -> None:
-        """Wait until no delivery is due or leased; jobs may run."""
+        """Wait until no delivery is leased or due, nor will be soon; jobs may run."""
         async with asyncio.timeout(PATIENCE):
-            while True:
-                waiting = await self.it.inbox.waiting()
-                if not waiting[ItemState.READY] and not waiting[ItemState.LEASED]:
-                    return
+            while await self._deliveries():
                 await SYSTEM.sleep(0.02)
 
     async def idle(self) -> None:
@@ -190,10 +192,17 @@ class Bot:
                 await self.idle_inbox()
                 # A job ends together with the event that tells of it.
                 left = await jobs.count_documents({"state": {"$ne": "ended"}})
-                waiting = await self.it.inbox.waiting()
-                if not left and not waiting[ItemState.READY] and not waiting[ItemState.LEASED]:
+                if not left and not await self._deliveries():
                     return
                 await SYSTEM.sleep(0.02)
+
+    async def _deliveries(self) -> int:
+        """How many are leased, due, or will be within ``SOON``."""
+        soon = self.it.clock.now() + SOON
+        due = {"state": ItemState.READY.value, "due_at": {"$lte": soon}}
+        leased = {"state": ItemState.LEASED.value}
+        inbox = self.it.database.collection("inbox")
+        return await inbox.count_documents({"$or": [due, leased]})
 
     async def dead(self) -> list[str]:
         """Why there are dead letters; there should be none."""

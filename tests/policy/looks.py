@@ -23,6 +23,7 @@ from bot.domain.events import (
     AgentRunsTouched,
     PullRequestChange,
     PullRequestChanged,
+    PullRequestTouched,
     StatusOutdated,
 )
 from bot.domain.repositories import Account, PullRequest, Repository
@@ -121,6 +122,11 @@ def noted(decision: Decision) -> NoteRun:
     first = decision.effects[0]
     assert isinstance(first, NoteRun)
     return first
+
+
+def judged(*numbers: int) -> tuple[Effect, ...]:
+    """Pull requests are looked at again."""
+    return tuple(LeaveEvent(PullRequestTouched(REPOSITORY, it)) for it in numbers)
 
 
 def shown(*numbers: int) -> tuple[Effect, ...]:

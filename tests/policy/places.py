@@ -10,7 +10,7 @@ from bot.domain.agent_runs import AgentRun, ResponseType, RunRequest, RunStatus
 from bot.domain.commands import Command, Verb
 from bot.domain.comments import CommentKind, CommentReference, Impossible
 from bot.domain.effects import Effect, LeaveEvent, MessageRun, RequestRun
-from bot.domain.events import AgentRunsTouched, StatusOutdated
+from bot.domain.events import AgentRunsTouched, PullRequestTouched, StatusOutdated
 from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Account, PullRequest, Repository
 from bot.policy.agent_requests import Place, Wanted
@@ -62,6 +62,11 @@ COMPLETED = run(RunStatus.COMPLETED, remote_id=9)
 
 def config(**sections: Any) -> RepoConfig:
     return RepoConfig.model_validate(sections)
+
+
+def judged(*numbers: int) -> tuple[Effect, ...]:
+    """Pull requests are looked at again."""
+    return tuple(LeaveEvent(PullRequestTouched(REPOSITORY, it)) for it in numbers)
 
 
 def shown(*numbers: int) -> tuple[Effect, ...]:

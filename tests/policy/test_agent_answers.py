@@ -46,6 +46,7 @@ from tests.policy.looks import (
     complete,
     ended,
     going,
+    judged,
     look,
     named,
     noted,
@@ -202,7 +203,7 @@ def test_a_failure_keeps_the_pull_request_that_there_was() -> None:
     decision = look(remote(RemoteState.FAILED, "ERROR"), run)
     end = ended(decision)
     assert (end.pull_request, end.pull_request_url) == (12, f"{PULLS}/12")
-    assert decision.effects[1:] == (QUEUE, *shown(3, 12))
+    assert decision.effects[1:] == (QUEUE, *shown(3, 12), *judged(12))
 
 
 def test_the_result_is_the_answer_else_the_summary_and_both_are_cut() -> None:

@@ -20,7 +20,7 @@ from bot.policy.agent_requests import (
     approve,
     resume,
 )
-from bot.policy.agent_words import follow_up
+from bot.policy.agent_words import LONGEST_MESSAGES, OVERTAKEN, follow_up
 from tests.policy.places import (
     CLOSED_ISSUE,
     CLOSED_PULL,
@@ -219,3 +219,32 @@ def test_a_plan_that_is_changed_is_to_be_marked_again() -> None:
     assert sent.endswith(f"\n\n{changed.plan_marker}")
     approved = RunMessage("n", "Go on", "bob", approves=True)
     assert follow_up(replace(changed, messages=(*changed.messages, approved), sent=1)) == "Go on"
+
+
+def test_a_whole_text_stands_in_the_place_of_its_message() -> None:
+    told = tuple(RunMessage(it, f"text of {it}", "bob") for it in ("one", "two", "three"))
+    run = replace(COMPLETED, messages=told)
+    assert follow_up(run, {"two": "A"}, most=0).split("\n\n")[1] == "A"
+    assert follow_up(run, {"two": "A"}) == "text of one\n\nA\n\ntext of three"
+
+
+def test_a_failure_that_another_one_overtook_leaves_its_hint() -> None:
+    told = (
+        RunMessage("one", "use a map", "bob", failure="v"),
+        RunMessage("two", "", "", failure="v"),
+        RunMessage("three", "", "", failure="w"),
+    )
+    sent = follow_up(replace(COMPLETED, messages=told), {"three": "A"})
+    assert sent == f"{OVERTAKEN}\n\nbob adds:\n\nuse a map\n\n{OVERTAKEN}\n\nA"
+
+
+def test_the_newest_messages_have_the_most_room() -> None:
+    told = tuple(RunMessage(str(it), str(it) * 30, "bob") for it in range(3))
+    sent = follow_up(replace(COMPLETED, messages=told), most=40)
+    assert sent.split("\n\n") == [
+        "… 30 characters left out …",
+        f"{'1' * 10}\n… 20 characters left out …",
+        "2" * 30,
+    ]
+    whole = replace(COMPLETED, messages=(RunMessage("m", "x" * LONGEST_MESSAGES, "bob"),))
+    assert follow_up(whole) == "x" * LONGEST_MESSAGES

@@ -34,6 +34,7 @@ from tests.policy.looks import (
     complete,
     ended,
     going,
+    judged,
     look,
     named,
     noted,
@@ -352,9 +353,9 @@ def test_a_push_is_told_by_the_head_that_the_run_saw_last(run: AgentRun, number:
 
 def test_what_was_known_of_its_own_pull_request_is_not_looked_at_again() -> None:
     decision = look(complete(named(20)), IN_PULL, found={20: PUSHED}, here=PUSHED)
-    assert decision.effects[1:] == (QUEUE, *shown(20))
+    assert decision.effects[1:] == (QUEUE, *shown(20), *judged(20))
 
 
 def test_another_one_is_told_in_both() -> None:
     decision = look(complete(named(21)), IN_PULL, found={21: pull(21)}, here=NOT_PUSHED)
-    assert decision.effects[1:] == (QUEUE, seen(21), *shown(20, 21))
+    assert decision.effects[1:] == (QUEUE, seen(21), *shown(20, 21), *judged(20))

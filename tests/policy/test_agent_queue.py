@@ -12,7 +12,7 @@ import pytest
 from bot.domain.agent_runs import AgentRun, RunMessage, RunRequest, RunStatus
 from bot.domain.comments import CommentKind, CommentReference
 from bot.domain.effects import CancelRun, Effect, EndRun, LeaveEvent, QueueRun, StartRun
-from bot.domain.events import AgentRunsTouched, StatusOutdated
+from bot.domain.events import AgentRunsTouched, PullRequestTouched, StatusOutdated
 from bot.domain.repo_config import Agent
 from bot.domain.repositories import Account, Repository
 from bot.policy.agent_queue import QueueFacts, decide, late, shown
@@ -47,6 +47,10 @@ def active(number: int, by: Account = ALICE, **changes: Any) -> AgentRun:
 
 def told(*numbers: int) -> tuple[Effect, ...]:
     return tuple(LeaveEvent(StatusOutdated(REPOSITORY, it)) for it in numbers)
+
+
+def looks(*numbers: int) -> tuple[Effect, ...]:
+    return tuple(LeaveEvent(PullRequestTouched(REPOSITORY, it)) for it in numbers)
 
 
 def begins(*numbers: int) -> tuple[Effect, ...]:
@@ -139,7 +143,7 @@ def effects(runs: Sequence[AgentRun], **limits: Any) -> tuple[Effect, ...]:
         pytest.param(
             [active(1, pull_request=12), queued(2, BOB, pull_request=13)],
             {},
-            (*begins(2), *told(2, 13)),
+            (*begins(2), *told(2, 13), *looks(13)),
             id="in another issue with another pull request",
         ),
         pytest.param(
@@ -251,7 +255,7 @@ def test_an_overdue_run_is_given_up_and_makes_room_at_once() -> None:
     assert "given up after 60 minutes (`agent.deadline_minutes`)" in ended.reason
     assert "/codegen resume" in ended.reason
     assert {name: getattr(ended, name) for name in seen} == seen, "what it said is not news again"
-    assert rest == [StartRun("second"), *told(1, 12)]
+    assert rest == [StartRun("second"), *told(1, 12), *looks(12)]
 
 
 @pytest.mark.parametrize(
@@ -290,7 +294,11 @@ def test_an_inactive_project_ends_all_and_tells_of_each() -> None:
     overdue = replace(active(3, pull_request=12), active_since=NOW - timedelta(days=1))
     why = "The App was uninstalled."
     decision = decide(QueueFacts(REPOSITORY, [active(1), queued(2), overdue], Agent(), NOW, why))
-    assert decision.effects == (*(CancelRun(it, why) for it in "123"), *told(1, 2, 3, 12))
+    assert decision.effects == (
+        *(CancelRun(it, why) for it in "123"),
+        *told(1, 2, 3, 12),
+        *looks(12),
+    )
     assert decision.reason == why
 
 

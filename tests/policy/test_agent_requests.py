@@ -42,6 +42,7 @@ from tests.policy.places import (
     granted,
     hours_ago,
     in_issue,
+    judged,
     requested,
     run,
     shown,
@@ -274,7 +275,7 @@ def cancels(run_id: str, *, kill: bool = False) -> CancelRun:
 @pytest.mark.parametrize("status", [RunStatus.QUEUED, RunStatus.ACTIVE, RunStatus.WAITING])
 def test_what_goes_on_or_waits_is_cancelled(status: RunStatus, kill: bool) -> None:
     stopped = run(status, pull_request=12)
-    wanted = (cancels(stopped.id, kill=kill), QUEUE, *shown(3, 12))
+    wanted = (cancels(stopped.id, kill=kill), QUEUE, *shown(3, 12), *judged(12))
     assert cancel(KILL if kill else CANCEL, in_issue(stopped)) == wanted
 
 

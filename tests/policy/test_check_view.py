@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 
 from bot.domain.check_runs import CheckStatus, Conclusion
+from bot.domain.commands import Verb
 from bot.domain.plan import Stage
+from bot.domain.pull_request_records import FixAttempt, PullRequestRecord
 from bot.domain.validations import FailureClass, ValidationStatus, Verdict
-from bot.policy.check_view import MOST_ANNOTATIONS, check_view
-from tests.policy.test_requests import NOW, RECORD
+from bot.policy.check_view import (
+    BUTTONS,
+    FIX,
+    HOLD,
+    MERGE,
+    MOST_ANNOTATIONS,
+    TRUST,
+    UNHOLD,
+    check_view,
+)
+from tests.policy.test_requests import ALICE, NOW, RECORD, REPOSITORY
 
 FINDING = {
     "stage": "build",
@@ -93,7 +104,68 @@ def test_annotations_are_bounded() -> None:
     assert len(view.annotations) == MOST_ANNOTATIONS
 
 
-def test_only_an_untrusted_fork_has_a_button() -> None:
-    fork = ended(Verdict.NEUTRAL, failure_class=FailureClass.UNTRUSTED_FORK)
-    assert [it.identifier for it in check_view(replace(RECORD, **fork), "").actions] == ["trust"]
-    assert check_view(replace(RECORD, **ended(Verdict.FAILED)), "").actions == ()
+FAILURE, PASSED = ended(Verdict.FAILED), ended(Verdict.PASSED)
+COURSE = PullRequestRecord(REPOSITORY, 3)
+TRIED = FixAttempt("one", 1, "a" * 40, "v", "sig", "build", "run", NOW)
+
+
+@pytest.mark.parametrize(
+    ("changes", "course", "has_agent", "buttons"),
+    [
+        pytest.param(
+            ended(Verdict.NEUTRAL, failure_class=FailureClass.UNTRUSTED_FORK),
+            COURSE,
+            True,
+            ["trust"],
+            id="an untrusted fork",
+        ),
+        pytest.param({}, COURSE, True, [], id="not ended"),
+        pytest.param(FAILURE, None, True, [], id="of no pull request"),
+        pytest.param(FAILURE, replace(COURSE, is_open=False), True, [], id="closed"),
+        pytest.param(FAILURE, COURSE, True, ["fix", "hold"], id="failed"),
+        pytest.param(FAILURE, COURSE, False, ["hold"], id="failed, and no agent is set up"),
+        pytest.param(
+            FAILURE, replace(COURSE, attempts=(TRIED,)), True, ["hold"], id="a fix is under way"
+        ),
+        pytest.param(
+            FAILURE | {"failure_class": FailureClass.FLAKY}, COURSE, True, ["hold"], id="flaky"
+        ),
+        pytest.param(
+            FAILURE | {"failure_class": FailureClass.MISSING_SECRET},
+            COURSE,
+            True,
+            ["hold"],
+            id="a secret is missing",
+        ),
+        pytest.param(PASSED, COURSE, True, ["merge", "hold"], id="passed"),
+        pytest.param(
+            PASSED, replace(COURSE, merge_asked_by=ALICE), True, ["hold"], id="its merge was asked"
+        ),
+        pytest.param(
+            PASSED, replace(COURSE, held_by="alice"), True, ["merge", "unhold"], id="held"
+        ),
+        pytest.param(ended(Verdict.ERROR), COURSE, True, ["hold"], id="our fault"),
+    ],
+)
+def test_buttons(
+    changes: dict[str, Any], course: PullRequestRecord | None, has_agent: bool, buttons: list[str]
+) -> None:
+    view = check_view(replace(RECORD, **changes), "", course, has_agent=has_agent)
+    assert [it.identifier for it in view.actions] == buttons
+
+
+def test_buttons_keep_to_githubs_limits_and_to_the_commands() -> None:
+    for it in (FIX, MERGE, HOLD, UNHOLD, TRUST):
+        assert (len(it.label) <= 20, len(it.description) <= 40, len(it.identifier) <= 20) == (
+            True,
+            True,
+            True,
+        )
+        assert it.identifier in set(Verb)
+    assert len(BUTTONS) == 4
+
+
+def test_what_github_was_told_once_is_not_annotated_again() -> None:
+    record = replace(RECORD, **ended(Verdict.FAILED, result={"findings": [FINDING]}))
+    assert len(check_view(record, "").annotations) == 1
+    assert check_view(replace(record, check_concluded=True), "").annotations == ()

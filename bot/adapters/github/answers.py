@@ -7,7 +7,7 @@ words; a missing permission is a 403 as well. They are told apart here and nowhe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,6 +16,13 @@ SECONDARY_SECONDS = 60.0
 """GitHub's advice where a secondary limit names no time."""
 BROKEN_SECONDS = 2.0
 _SECONDARY_WORDS = ("secondary rate limit", "abuse detection", "content creation")
+
+_LIMITED_KINDS = frozenset({"RATE_LIMITED", "RATE_LIMIT"})
+_BROKEN_KINDS = frozenset({"INTERNAL", "SERVICE_UNAVAILABLE"})
+_BROKEN_WORDS = (
+    "something went wrong while executing your query",
+    "may be the result of a timeout",
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,37 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, now: datetime
         if status == 429 or secondary or wait is not None:
             return Limited(SECONDARY_SECONDS if wait is None else wait, False, message)
     return Refused(status, message)
+
+
+def classify_query(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Answer:
+    """The meaning of GraphQL's answer, whose faults come with 200 as well.
+
+    What is left in ``errors`` of a fine answer concerns what was asked; see ``graphql.data_of``.
+    """
+    if status >= 400:
+        return classify(status, headers, body, now)
+    for kind, message in _errors_of(body):
+        said = message.lower()
+        if any(words in said for words in _SECONDARY_WORDS):
+            wait = _retry_after(headers, now)
+            return Limited(SECONDARY_SECONDS if wait is None else wait, False, message)
+        if kind in _LIMITED_KINDS:
+            return Limited(_until_reset(headers, now), True, message)
+        if kind in _BROKEN_KINDS or any(words in said for words in _BROKEN_WORDS):
+            return Broken(_retry_after(headers, now) or BROKEN_SECONDS, message)
+    return Fine()
+
+
+def _errors_of(body: bytes) -> Iterator[tuple[str, str]]:
+    """Type and sentence of each of GraphQL's errors."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return
+    errors = told.get("errors") if isinstance(told, dict) else None
+    for error in errors if isinstance(errors, list) else ():
+        if isinstance(error, dict):
+            yield str(error.get("type") or ""), str(error.get("message") or "")
 
 
 def message_of(body: bytes) -> str:

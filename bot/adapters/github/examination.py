@@ -23,10 +23,11 @@ MOST_SKEW_SECONDS = 30.0
 RECENT = 20
 NEEDED: Final[Mapping[str, str]] = {
     "checks": "write",
-    "contents": "read",
+    "contents": "write",
     "issues": "write",
     "metadata": "read",
     "pull_requests": "write",
+    "statuses": "read",
 }
 EVENTS: Final = (
     "check_run",
@@ -37,8 +38,10 @@ EVENTS: Final = (
     "pull_request",
     "pull_request_review",
     "pull_request_review_comment",
+    "pull_request_review_thread",
     "push",
     "repository",
+    "status",
 )
 RANKS: Final = ("none", "read", "write", "admin")
 

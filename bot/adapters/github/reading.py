@@ -23,6 +23,9 @@ from bot.domain.validations import Finding, iso8601
 
 Json = Mapping[str, Any]
 
+GHOST = Account(10137, "ghost")
+"""GitHub's account for what a deleted one has left."""
+
 _HUNK = re.compile(r"^(?=@@ )", re.MULTILINE)
 
 
@@ -54,7 +57,9 @@ def issue_of(told: Json) -> Issue:
 
 def _author(told: Json) -> Account:
     """Who opened it; what a deleted account leaves is GitHub's ghost's."""
-    author = told.get("user") or {"id": 10137, "login": "ghost", "type": "User"}
+    author = told.get("user")
+    if not author:
+        return GHOST
     return Account(author["id"], author["login"], author.get("type") == "Bot")
 
 
@@ -71,8 +76,20 @@ def change_of(told: Json) -> ChangeContext:
     )
 
 
+def paths_of(file: Json) -> Iterator[str]:
+    """A changed file's paths: its name, and the one that it had."""
+    yield file["filename"]
+    if file.get("previous_filename"):
+        yield file["previous_filename"]
+
+
+def tree_of(commit: Json) -> str:
+    """What names the content of a commit."""
+    return str(commit["commit"]["tree"]["sha"])
+
+
 def pull_request_of(told: Json) -> PullRequest:
-    """A pull request."""
+    """A pull request; a list of them does not tell ``maintainer_can_modify``."""
     head_repository = told["head"].get("repo")
     return PullRequest(
         number=told["number"],
@@ -87,6 +104,7 @@ def pull_request_of(told: Json) -> PullRequest:
         base_sha=told["base"]["sha"],
         base_branch=told["base"]["ref"],
         updated_at=datetime.fromisoformat(told["updated_at"]),
+        maintainer_can_modify=bool(told.get("maintainer_can_modify")),
     )
 
 

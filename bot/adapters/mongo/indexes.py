@@ -65,6 +65,14 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
         ),
         IndexModel([("ended", ASCENDING), ("check_concluded", ASCENDING)], name="unended"),
     ),
+    "pull_requests": (
+        IndexModel(
+            [("repository_id", ASCENDING), ("base_branch", ASCENDING), ("queued_at", ASCENDING)],
+            name="line",
+        ),
+        IndexModel([("repository_id", ASCENDING), ("attempts.sent_at", ASCENDING)], name="fixes"),
+        IndexModel([("is_open", ASCENDING), ("looked_at", ASCENDING)], name="unfinished"),
+    ),
     "artifacts.files": (IndexModel("metadata.kept_until", name="retention"),),
     "evaluated_bases": (IndexModel("forget_at", expireAfterSeconds=0, name="retention"),),
     "events": (

@@ -32,6 +32,24 @@ from bot.domain.effects import (
 )
 from bot.domain.events import InternalEvent, key
 from bot.domain.ids import derived
+from bot.domain.pull_request_effects import (
+    AskMerge,
+    DeleteBranch,
+    EndAttempt,
+    GoOnFixing,
+    HoldPullRequest,
+    JoinMergeLine,
+    KeepExplanation,
+    LeaveMergeLine,
+    MergePullRequest,
+    NoteMerged,
+    NoteRevalidation,
+    OverrideCriterion,
+    RecordAttempt,
+    StopFixing,
+    UpdateBranch,
+    WishFix,
+)
 from bot.domain.webhooks import encode
 from bot.ports.clock import Clock
 from bot.ports.handlers import Context
@@ -39,7 +57,9 @@ from bot.ports.inbox import Inbox, Item
 from bot.services.agent_runs import AgentRunService
 from bot.services.base_evaluations import BaseEvaluations
 from bot.services.check_runs import CheckRuns
+from bot.services.merger import Merger
 from bot.services.projects import ProjectService
+from bot.services.pull_requests import PullRequestService
 from bot.services.replies import Replies
 from bot.services.status_comments import StatusComments
 from bot.services.validation_requests import ValidationRequests
@@ -56,6 +76,17 @@ ValidationEffect = (
 )
 
 
+MergeEffect = (
+    KeepExplanation
+    | NoteMerged
+    | JoinMergeLine
+    | LeaveMergeLine
+    | MergePullRequest
+    | UpdateBranch
+    | DeleteBranch
+)
+
+
 @dataclass(frozen=True)
 class Hands:
     """What effects are carried out with."""
@@ -67,33 +98,46 @@ class Hands:
     replies: Replies
     runs: AgentRunService
     statuses: StatusComments
+    courses: PullRequestService
+    merger: Merger
     inbox: Inbox
     clock: Clock
 
     async def apply(self, effect: Effect, context: Context, index: int) -> str:
         """Carry out one effect; the outcome in words."""
         match effect:
-            case PublishCheck(validation_id):
-                return await self.checks.publish(validation_id, by=context.key)
+            case LeaveEvent():
+                return await self._leave(effect, context, index)
+            case PublishCheck() | PublishStatus() | React() | Reply():
+                return await self._say(effect, context)
             case KeepProject(repository):
                 return (await self.projects.create_project(repository)).id
             case RetireProject(repository_id, status, reason):
                 await self.projects.retire(repository_id, status, reason)
                 return status.value
-            case LeaveEvent():
-                return await self._leave(effect, context, index)
+            case RequestRun() | MessageRun() | StartRun() | QueueRun():
+                return await self._run(effect)
+            case NoteRun() | EndRun() | LinkRun() | CancelRun():
+                return await self._run(effect)
+            case HoldPullRequest() | AskMerge() | OverrideCriterion() | WishFix():
+                return await self._decided(effect)
+            case RecordAttempt() | EndAttempt() | StopFixing() | GoOnFixing() | NoteRevalidation():
+                return await self._tried(effect)
+            case _:
+                return await self._course(effect)
+
+    async def _say(
+        self, effect: PublishCheck | PublishStatus | React | Reply, context: Context
+    ) -> str:
+        match effect:
+            case PublishCheck(validation_id):
+                return await self.checks.publish(validation_id, by=context.key)
             case PublishStatus(repository, number):
                 return await self.statuses.publish(repository, number, by=context.delivery_id)
             case React():
                 return await self.replies.react(effect)
             case Reply():
                 return await self.replies.reply(effect)
-            case RequestRun() | MessageRun() | StartRun() | QueueRun():
-                return await self._run(effect)
-            case NoteRun() | EndRun() | LinkRun() | CancelRun():
-                return await self._run(effect)
-            case _:
-                return await self._request(effect)
 
     async def _run(self, effect: RunEffect) -> str:
         match effect:
@@ -113,6 +157,56 @@ class Hands:
                 return await self.runs.link(effect)
             case CancelRun():
                 return await self.runs.cancel_run(effect)
+
+    async def _decided(
+        self, effect: HoldPullRequest | AskMerge | OverrideCriterion | WishFix
+    ) -> str:
+        """What people decide of a pull request."""
+        match effect:
+            case HoldPullRequest():
+                return await self.courses.hold(effect)
+            case AskMerge():
+                return await self.courses.ask_merge(effect)
+            case OverrideCriterion():
+                return await self.courses.override(effect)
+            case WishFix():
+                return await self.courses.wish_fix(effect)
+
+    async def _tried(
+        self, effect: RecordAttempt | EndAttempt | StopFixing | GoOnFixing | NoteRevalidation
+    ) -> str:
+        """What is tried to mend a pull request."""
+        match effect:
+            case RecordAttempt():
+                return await self.courses.record_attempt(effect)
+            case EndAttempt():
+                return await self.courses.end_attempt(effect)
+            case StopFixing():
+                return await self.courses.stop(effect)
+            case GoOnFixing():
+                return await self.courses.go_on(effect)
+            case NoteRevalidation():
+                return await self.courses.note_revalidation(effect)
+
+    async def _course(self, effect: MergeEffect | ValidationEffect) -> str:
+        """The way to a merge."""
+        match effect:
+            case KeepExplanation():
+                return await self.courses.keep_explanation(effect)
+            case NoteMerged():
+                return await self.courses.note_merged(effect)
+            case JoinMergeLine():
+                return await self.courses.join_line(effect)
+            case LeaveMergeLine():
+                return await self.courses.leave_line(effect)
+            case MergePullRequest():
+                return await self.merger.merge(effect)
+            case UpdateBranch():
+                return await self.merger.update_branch(effect)
+            case DeleteBranch():
+                return await self.merger.delete_branch(effect)
+            case _:
+                return await self._request(effect)
 
     async def _request(self, effect: ValidationEffect) -> str:
         match effect:
