@@ -1,7 +1,7 @@
 # Every command of a checkout; `make` alone lists them. Their environment is kept in .venv.
 
 PYTHON := .venv/bin/python
-BENCHMARKS := orchestration cold_and_warm throughput log_streaming web_evaluation agent_runs
+BENCHMARKS := orchestration cold_and_warm throughput log_streaming web_evaluation agent_runs reevaluation
 FAST := tests/domain tests/policy tests/contract tests/flow tests/sandbox
 
 .DEFAULT_GOAL := help

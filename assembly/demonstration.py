@@ -4,44 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from assembly.doors import doors
 from assembly.hands import Bench, Tasks, hands
 from assembly.house import House, house
-from bot.cli.wiring import DemoBranch
+from bot.cli.demo_stage import DemoBranch
 from bot.ports.renderer import Renderer
 from bot.settings import Settings
 from demo.codegen.agent import ScriptedAgent, by_prompt
 from demo.codegen.checkout import Change
-from demo.codegen.server import ORGANIZATION, TOKEN, StandInCodegen
+from demo.codegen.server import ORGANIZATION, TOKEN, AgentRunState, StandInCodegen
 from demo.gemini.explorers import either, filling
 from demo.gemini.scripts import sensible
 from demo.gemini.server import KEY, MODEL, StandInGemini
 from demo.github.commenting import add_comment
 from demo.github.pushes import ZEROS, Push
-from demo.github.server import StandInGitHub
+from demo.github.server import Exchange, StandInGitHub
 from demo.github.state import CheckRunState, CommentState, PullRequestState, RepositoryState
-from demo.repository import SampleBranch, SampleRepository, build_repository
+from demo.repository import MERGES, SampleBranch, SampleRepository, build_repository
 
 AGENT = "codegen-sh[bot]"
-AGENT_PAUSE_SECONDS = 1.5
+AGENT_PAUSE_SECONDS = 0.8
 """Between two steps of the agent, so that one can follow it."""
 CHANGE = Change(
-    "Say how many of each", patch="add-quantities", body="Each line has a number now.\n\nRefs #1"
+    "Say how many of each",
+    patch=("add-quantities", "broken-in-browser"),
+    body="Each line has a number, and the tab's title says what is left.\n\nCloses #1",
 )
+"""What the agent brings first: everything passes but the browser, which meets an exception."""
+MEND = Change("Find the summary by its name", patch="mend-title", at="2026-01-06T09:30:00+00:00")
+"""What it pushes when it is sent that failure."""
 EXPLORER = filling((("What do you need", "Milk"), ("Price", "1.20")), "Add", "Milk")
 """Tries the task of the sample's configuration."""
 PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.1
-BROKEN = ("typo-in-total", "broken-in-browser")
+BROKEN = ("typo-in-total",)
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ class Demonstration:
     sample: SampleRepository
     session: aiohttp.ClientSession
     house: House
+    merges: list[Mapping[str, Any]] = field(default_factory=list)
+    """What each call sent that asked GitHub for a merge."""
 
     @property
     def path(self) -> Path:
@@ -116,10 +125,30 @@ class Demonstration:
         """All that were opened, oldest first."""
         return sorted(self.repository.pull_requests.values(), key=lambda it: it.number)
 
+    def is_open(self, number: int) -> bool:
+        """Whether an issue is."""
+        return self.repository.issues[number].state == "open"
+
     @property
-    def agent_runs(self) -> int:
-        """How many runs the coding agent was given."""
-        return len(self.codegen.runs)
+    def agent_runs(self) -> list[AgentRunState]:
+        """The runs that the coding agent was given."""
+        return list(self.codegen.runs.values())
+
+    async def commit(self, branch: str) -> str:
+        """Where a branch is; empty where there is none."""
+        try:
+            return await self.repository.commit(f"refs/heads/{branch}")
+        except LookupError:
+            return ""
+
+    async def file(self, branch: str, path: str) -> str:
+        """A file as a branch has it."""
+        return (await self.repository.git("show", f"{branch}:{path}")).decode()
+
+    def look_on(self, exchange: Exchange) -> None:
+        """Write down what asks GitHub for a merge."""
+        if exchange.method == "PUT" and exchange.path.endswith("/merge"):
+            self.merges.append(json.loads(exchange.sent))
 
     async def open_pull_request(self, branch: DemoBranch) -> int:
         """Open a pull request; gives what the door answered to its webhook."""
@@ -154,13 +183,13 @@ async def demonstrated(
         github = await stack.enter_async_context(StandInGitHub())
         codegen = await stack.enter_async_context(StandInCodegen())
         gemini = await stack.enter_async_context(StandInGemini(either(EXPLORER, sensible)))
-        sample = await build_repository(folder)
+        sample = await build_repository(folder, on_main=(MERGES,))
         repository = github.add_repository(github.install("octo"), "shop", sample.path / ".git")
         account = github.state.user(AGENT, "Bot")
         repository.permissions |= {"alice": "write", account.login: "write"}
         codegen.set_up(repository.id, repository.full_name)
         agent = ScriptedAgent(github, codegen, account, pause=AGENT_PAUSE_SECONDS)
-        agent.choose = by_prompt(agent.opens(CHANGE))
+        agent.choose = by_prompt(agent.opens(CHANGE), agent.pushes(MEND))
         settings = _settings(settings, github, codegen, gemini)
         it = await stack.enter_async_context(house(settings, renderer))
         stack.push_async_callback(it.database.client.drop_database, settings.mongodb_database)
@@ -169,7 +198,9 @@ async def demonstrated(
         tasks = await stack.enter_async_context(hands(it, bench_of(settings)))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         await stack.enter_async_context(at_work(tasks))
-        yield Demonstration(github, codegen, repository, sample, session, it)
+        demonstration = Demonstration(github, codegen, repository, sample, session, it)
+        github.look_on = demonstration.look_on
+        yield demonstration
 
 
 def _settings(

@@ -64,6 +64,7 @@ def needs_of(it: House) -> Needs:
         it.jobs,
         it.runs,
         it.pull_requests,
+        it.budget,
         it.agent,
         Configurations(it.github).of,
         it.clock,
@@ -117,6 +118,7 @@ def worker_of(it: House) -> tuple[Worker, CheckRuns]:
             it.pull_requests, it.projects, it.github, it.renderer, it.audit, it.clock
         ),
         Merger(it.pull_requests, it.github, it.clock),
+        it.budget,
         it.inbox,
         it.clock,
     )

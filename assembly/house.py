@@ -20,6 +20,7 @@ from bot.adapters.github.tokens import AppCredentials
 from bot.adapters.mongo.agent_runs import MongoAgentRuns, MongoConversations
 from bot.adapters.mongo.artifacts import GridFSArtifacts
 from bot.adapters.mongo.bases import MongoEvaluatedBases
+from bot.adapters.mongo.budgets import MongoAgentBudget
 from bot.adapters.mongo.database import Database, connect
 from bot.adapters.mongo.embedded import EmbeddedMongo
 from bot.adapters.mongo.inbox import MongoInbox
@@ -61,6 +62,7 @@ class House:
     validations: MongoValidations
     runs: MongoAgentRuns
     pull_requests: MongoPullRequests
+    budget: MongoAgentBudget
     conversations: MongoConversations
     audit: MongoAuditLog
     chunks: MongoLogChunks
@@ -136,6 +138,7 @@ async def house(
             validations=MongoValidations(database),
             runs=MongoAgentRuns(database),
             pull_requests=MongoPullRequests(database),
+            budget=MongoAgentBudget(database),
             conversations=MongoConversations(database),
             audit=MongoAuditLog(database, retention),
             chunks=MongoLogChunks(database),

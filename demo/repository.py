@@ -1,12 +1,14 @@
 """The sample's git repository: a shopping list on ``main``, and a branch for each change of it.
 
-``sample/`` is the application, ``sample_changes/`` the difference that each branch makes. The
-commits are the same ones on every machine: names, times, modes and settings are fixed.
+``sample/`` is the application, ``sample_changes/`` the difference that each branch makes, and what
+the scripted agent and a repository that merges by itself have beside them. The commits are the
+same ones on every machine: names, times, modes and settings are fixed.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from demo.git_command import run_git
 SAMPLE = Path(__file__).parent / "sample"
 CHANGES = Path(__file__).parent / "sample_changes"
 MAIN = "main"
+MERGES = "merge-when-green"
+"""A change of the configuration: what meets everything is merged."""
 
 # What a developer's own build of the sample leaves in its folder.
 _MADE = ("node_modules", "dist")
@@ -80,9 +84,10 @@ _LATER = (
 )
 
 
-async def build_repository(folder: Path) -> SampleRepository:
+async def build_repository(folder: Path, *, on_main: Sequence[str] = ()) -> SampleRepository:
     """Make the repository in ``folder``, which need not exist but must be empty.
 
+    ``on_main`` are changes of ``sample_changes`` that ``main`` has, and with it every branch.
     Raises UserProblem where git is missing, FileExistsError where ``folder`` holds something.
     """
     if folder.exists() and any(folder.iterdir()):
@@ -96,6 +101,8 @@ async def build_repository(folder: Path) -> SampleRepository:
         dirs_exist_ok=True,
     )
     await run_git(folder, "init", "--template=", f"--initial-branch={MAIN}", "--object-format=sha1")
+    for name in on_main:
+        await run_git(folder, "apply", str(CHANGES / f"{name}.patch"))
     branches = [await _commit(folder, _FIRST)]
     for change in _LATER:
         await run_git(folder, "switch", "--create", change.branch, MAIN)

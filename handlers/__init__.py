@@ -7,6 +7,7 @@ from typing import Final
 from bot.domain.events import (
     AgentRunSeen,
     AgentRunsTouched,
+    BaseMoved,
     ButtonPressed,
     CheckActionRequested,
     CheckRerequested,
@@ -45,6 +46,7 @@ from handlers.merging import (
     look_at_base,
     merge_pull_request,
     pass_on_judgement,
+    tell_of_base,
 )
 from handlers.ping import note_ping
 from handlers.pull_requests import validate_again, validate_pull_request
@@ -75,8 +77,9 @@ ROUTES: Final[Routes] = {
     CommitsPushed: (
         HandlerSpec("look_at_branch", look_at_pull_requests_of_branch),
         HandlerSpec("evaluate_base", evaluate_base),
-        HandlerSpec("look_at_base", look_at_base),
+        HandlerSpec("tell_of_base", tell_of_base),
     ),
+    BaseMoved: (HandlerSpec("look_at_base", look_at_base),),
     CommitJudged: (HandlerSpec("pass_on_judgement", pass_on_judgement),),
     MergeLineMoved: (HandlerSpec("advance_line", advance_line),),
     ButtonPressed: (HandlerSpec("do_as_pressed", do_as_pressed),),

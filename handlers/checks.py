@@ -12,7 +12,8 @@ from bot.domain.events import (
     ValidationAsked,
 )
 from bot.domain.ids import derived
-from bot.domain.repositories import Account, Permission, Repository
+from bot.domain.repositories import Account, Repository
+from bot.domain.validations import FailureClass
 from bot.policy import pull_request_commands
 from bot.policy.check_view import BUTTONS, TRUST
 from bot.policy.commands import least
@@ -23,13 +24,15 @@ from bot.ports.handlers import Context, Needs
 
 async def hear_rerequest(event: CheckRerequested, needs: Needs, context: Context) -> Decision:
     """Pass the wish on to the pull requests whose head the commit is."""
-    return await _ask(event.repository, event.head_sha, event.sender, needs, context)
+    return await _ask(event.repository, event.head_sha, event.sender, needs, context, Verb.VALIDATE)
 
 
 async def hear_button(event: CheckActionRequested, needs: Needs, context: Context) -> Decision:
     """A button of our check run; an unknown one was made by a later version."""
     if event.identifier == TRUST.identifier:
-        return await _ask(event.repository, event.head_sha, event.sender, needs, context)
+        return await _ask(
+            event.repository, event.head_sha, event.sender, needs, context, Verb.TRUST
+        )
     if event.identifier not in BUTTONS:
         return Decision(f"nothing is behind the button {event.identifier!r}")
     verb, who = Verb(event.identifier), event.sender
@@ -37,12 +40,15 @@ async def hear_button(event: CheckActionRequested, needs: Needs, context: Contex
     config = (await needs.configuration(event.repository, "")).parsed.config
     if not permission.allows(least(verb, config)):
         return Decision(f"{who.login} may not press {verb}: {permission}")
-    numbers = await needs.github.pull_requests_of(event.repository, event.head_sha)
-    pressed = (
-        ButtonPressed(event.repository, it, event.head_sha, verb, who, derived(context.id(0), it))
-        for it in numbers
-    )
-    return Decision(f"{who.login} presses {verb}", tuple(LeaveEvent(it) for it in pressed))
+    record = await needs.validations.get(event.external_id)
+    numbers = sorted(record.pull_requests) if record is not None else []
+    if len(numbers) != 1:
+        # A check run is a commit's. Nobody says which of them is meant, or into which branch.
+        return Decision(f"{verb} is for one pull request, and the commit has {len(numbers)}")
+    (number,) = numbers
+    wish = derived(context.id(0), number)
+    pressed = ButtonPressed(event.repository, number, event.head_sha, verb, who, wish)
+    return Decision(f"{who.login} presses {verb}", (LeaveEvent(pressed),))
 
 
 async def do_as_pressed(event: ButtonPressed, needs: Needs, context: Context) -> Decision:
@@ -68,10 +74,19 @@ async def do_as_pressed(event: ButtonPressed, needs: Needs, context: Context) ->
 
 
 async def _ask(
-    repository: Repository, head_sha: str, sender: Account, needs: Needs, context: Context
+    repository: Repository,
+    head_sha: str,
+    sender: Account,
+    needs: Needs,
+    context: Context,
+    verb: Verb,
 ) -> Decision:
     permission = await needs.github.permission(repository, sender.login)
-    if not permission.allows(Permission.WRITE):
+    config = (await needs.configuration(repository, "")).parsed.config
+    known = await needs.validations.of_commit(repository.id, head_sha)
+    # What re-running lets run for the first time is trusted by it.
+    trusts = any(it.failure_class is FailureClass.UNTRUSTED_FORK for it in known[-1:])
+    if not permission.allows(least(Verb.TRUST if trusts else verb, config)):
         return Decision(f"{sender.login} may not ask for a validation: {permission}")
     numbers = await needs.github.pull_requests_of(repository, head_sha)
     if numbers:
@@ -80,7 +95,6 @@ async def _ask(
             f"{sender.login} asks for {head_sha[:12]} again",
             tuple(LeaveEvent(wish) for wish in wishes),
         )
-    known = await needs.validations.of_commit(repository.id, head_sha)
     of_groups = [it for it in known if it.order.number is None]
     if of_groups:
         return request(of_groups[-1].order, known, context.id, asked=True)

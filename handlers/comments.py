@@ -11,7 +11,9 @@ from bot.domain.repositories import Permission
 from bot.policy.commands import CommandFacts, decide, wants_explanation
 from bot.policy.merge import explain
 from bot.policy.merge_criteria import overridable_names
+from bot.ports.github import GitHubProblem
 from bot.ports.handlers import Context, Needs
+from bot.ports.records import Unreadable
 from handlers.fixing import sent_today
 from handlers.merging import gather
 
@@ -39,7 +41,12 @@ async def answer_command(event: CommandsGiven, needs: Needs, context: Context) -
     if not event.is_pull_request:
         return decide(facts)
     pull = await needs.github.pull_request(repository, number)
-    merge = await gather(repository, number, needs) if wants_explanation(event) else None
+    merge, unseen = None, ""
+    if wants_explanation(event):
+        try:
+            merge = await gather(repository, number, needs)
+        except (GitHubProblem, Unreadable) as fault:
+            unseen = str(fault)
     is_fork = pull.head_repository_id != repository.id
     return decide(
         replace(
@@ -53,5 +60,6 @@ async def answer_command(event: CommandsGiven, needs: Needs, context: Context) -
             record=await needs.pull_requests.get(repository, number),
             explanation=explain(merge) if merge else None,
             overridable=overridable_names(merge) if merge else (),
+            unseen=unseen,
         )
     )

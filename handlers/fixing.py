@@ -9,8 +9,8 @@ from bot.domain.effects import Decision
 from bot.domain.events import PullRequestChange, PullRequestChanged, PullRequestTouched
 from bot.domain.projects import ProjectStatus
 from bot.domain.repositories import Account, Repository
-from bot.policy.agent_requests import DAY
 from bot.policy.autofix import FixFacts, decide
+from bot.policy.budgets import DAY
 from bot.ports.github import NotFound
 from bot.ports.handlers import Context, Needs
 from bot.ports.records import Unreadable
@@ -44,7 +44,7 @@ async def gather(
     now, attempt = needs.clock.now(), record.open_attempt
     pushed_paths = None
     if attempt is not None and attempt.head_sha != pull.head_sha:
-        pushed_paths = await needs.github.paths_between(repository, attempt.head_sha, pull.head_sha)
+        pushed_paths = await _pushed(repository, attempt.head_sha, pull.head_sha, needs)
     return FixFacts(
         repository=repository,
         pull_request=pull,
@@ -61,8 +61,15 @@ async def gather(
     )
 
 
+async def _pushed(repository: Repository, before: str, after: str, needs: Needs) -> Sequence[str]:
+    """The paths that a push touched; a push of another history has touched everything."""
+    try:
+        return await needs.github.paths_between(repository, before, after)
+    except NotFound:
+        return ["(a history that has nothing in common with the one before)"]
+
+
 async def sent_today(repository: Repository, needs: Needs) -> Sequence[datetime]:
     """When the agent was set going in a repository within the last day, oldest first."""
     since = needs.clock.now() - DAY
-    asked = await needs.runs.asked_since(repository.id, since)
-    return sorted((*asked, *await needs.pull_requests.fixes_since(repository.id, since)))
+    return await needs.budget.spent_since(repository.id, since)

@@ -40,7 +40,7 @@ TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 WIDTH = 100
 """Columns of the report for a terminal."""
 
-_LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
+_LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
 _SPAN = re.compile(r"`([^`\n]+)`")
 
 
@@ -62,7 +62,7 @@ class TemplateRenderer:
         self._html = _environment(loader, autoescape=True)
         self._html.filters["code_spans"] = code_spans
         self._text = _environment(loader)
-        self._text.filters |= {"hang": hang, "clip": clip, "plain": plain}
+        self._text.filters |= {"line": one_line, "hang": hang, "clip": clip, "plain": plain}
 
     def report_markdown(self, result: ValidationResult, *, title: str = "") -> str:
         """The report as GitHub-flavoured Markdown."""
@@ -111,7 +111,8 @@ class TemplateRenderer:
         """See the port."""
         stop = record.stop
         assert stop is not None, "nothing has stopped"
-        marker = f"<!-- codegenapp:stop:{stop.head_sha[:12]}:{stop.rule.value} -->"
+        told = f"{stop.head_sha[:12]}:{stop.rule.value}:{len(record.attempts)}"
+        marker = f"<!-- codegenapp:stop:{told} -->"
         template = self._markdown.get_template("comments/stop.md.j2")
         person = stop.person if _LOGIN.fullmatch(stop.person) else ""
         course = replace(shown_course(record), merge=None)

@@ -139,7 +139,8 @@ def shown_run(
         answer=answer,
         is_long=len(answer) > SHORT_ANSWER,
         plan=str(data.get("plan") or "") if run.status is RunStatus.WAITING else "",
-        messages=[(it.login, _cut(it.text, LONGEST_IN_A_LINE)) for it in run.messages],
+        # A failure that was sent has no words of anybody's, and stands among the tries.
+        messages=[(it.login, _cut(it.text, LONGEST_IN_A_LINE)) for it in run.messages if it.text],
         validation=validation and replace(validation, title=validation.title.partition(". ")[0]),
         validation_icon=VERDICTS.get(validation.verdict, "⚠️") if validation else "",
         came_to="",
@@ -163,7 +164,10 @@ def _state(run: AgentRun) -> tuple[str, str]:
     if run.status is RunStatus.WAITING and run.response_type is ResponseType.PLAN:
         return "📝", "the plan is ready"
     in_its_own = run.request.is_pull_request and run.pull_request == run.request.number
-    if run.status is RunStatus.COMPLETED and in_its_own and run.response_data.get("pushed"):
+    # Set going again, as for a failure, it names no pull request a second time.
+    went_on = run.pull_request is not None and run.response_type is ResponseType.REGULAR
+    pushed = run.response_data.get("pushed") and (in_its_own or went_on)
+    if run.status is RunStatus.COMPLETED and pushed:
         return icon, "pushed"
     if run.status is RunStatus.COMPLETED and run.response_type is ResponseType.PULL_REQUEST:
         return icon, "pull request opened"

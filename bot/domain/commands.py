@@ -118,7 +118,10 @@ COMMANDS: Final[dict[Verb, CommandSpec]] = {
             "Sends a follow-up to the newest run here.",
         ),
         _spec(Verb.STATUS, "", Takes.NOTHING, _READ, "Says where things stand."),
-        _spec(Verb.EXPLAIN, "", Takes.NOTHING, _READ, "Says why this is not merged."),
+        _spec(
+            Verb.EXPLAIN, "", Takes.NOTHING, _READ,
+            "Says why this is not merged: every criterion, and what would change it.",
+        ),
         _spec(Verb.HELP, "", Takes.NOTHING, _READ, "Shows the commands."),
         _spec(
             Verb.CONFIG, "", Takes.NOTHING, _READ,
@@ -132,18 +135,21 @@ COMMANDS: Final[dict[Verb, CommandSpec]] = {
         _spec(Verb.VALIDATE, "", Takes.NOTHING, _WRITE, "Validates the head again."),
         _spec(
             Verb.FIX, "[HINT…]", Takes.OPTIONAL_TEXT, _WRITE,
-            "Sends the last failure to the agent now.",
+            "Sends the failure of the head to the agent now, whatever was tried before.",
         ),
         _spec(
             Verb.TRUST, "SHA", Takes.SHA, _WRITE,
             "Lets a fork's commit run; a new push asks again.",
         ),
-        _spec(Verb.HOLD, "", Takes.NOTHING, _WRITE, "Stops automatic fixing and merging."),
+        _spec(Verb.HOLD, "", Takes.NOTHING, _WRITE, "Stops automatic fixing and merging here."),
         _spec(Verb.UNHOLD, "", Takes.NOTHING, _WRITE, "Allows them again."),
-        _spec(Verb.MERGE, "", Takes.NOTHING, _WRITE, "Merges when the criteria hold."),
+        _spec(
+            Verb.MERGE, "", Takes.NOTHING, _WRITE,
+            "Merges as soon as every criterion holds, also where merging is not automatic.",
+        ),
         _spec(
             Verb.OVERRIDE, "CHECK REASON…", Takes.CHECK_AND_REASON, Permission.ADMIN,
-            "Counts one criterion as met for this SHA; recorded with name and reason.",
+            "Counts one criterion as met, for this commit alone; recorded with name and reason.",
         ),
         _spec(
             Verb.DEPLOY, "[ENV]", Takes.ENVIRONMENT, Permission.MAINTAIN,

@@ -119,12 +119,14 @@ class Done:
 class Standing:
     """Where things stand: the newest validation of the head, if there is a pull request, and runs.
 
-    ``run_ids`` are those of the agent runs here, newest first.
+    ``run_ids`` are those of the agent runs here, newest first; ``budgets`` say in a sentence each
+    what is left of them.
     """
 
     head_sha: str
     validation_id: str | None
     run_ids: tuple[str, ...] = ()
+    budgets: tuple[str, ...] = ()
     kind: Literal["standing"] = "standing"
 
 

@@ -181,6 +181,20 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class SpendBudget:
+    """Have it counted that the agent is set going, within what a repository may spend in a day.
+
+    ``what`` is the run or message that it is for: it is counted once. Where the budget is spent
+    meanwhile, the decision is made anew.
+    """
+
+    repository: Repository
+    what: str
+    most_a_day: int
+    kind: Literal["spend_budget"] = "spend_budget"
+
+
+@dataclass(frozen=True)
 class RequestRun:
     """Have a run's record, in the queue; a known one stays as it is."""
 
@@ -299,6 +313,7 @@ Effect = (
     | LeaveEvent
     | React
     | Reply
+    | SpendBudget
     | RequestRun
     | MessageRun
     | StartRun

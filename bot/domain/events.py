@@ -31,12 +31,17 @@ class PullRequestChange(StrEnum):
 
 @dataclass(frozen=True)
 class PullRequestChanged:
-    """Something about a pull request may be new."""
+    """Something about a pull request may be new.
+
+    ``before`` and ``after`` are the heads of a push, empty where it was none.
+    """
 
     repository: Repository
     number: int
     change: PullRequestChange
     sender: Account | None = None
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -259,6 +264,15 @@ class MergeLineMoved:
 
 
 @dataclass(frozen=True)
+class BaseMoved:
+    """A branch moved into which others may be merged; ``head_sha`` is where it went."""
+
+    repository: Repository
+    base_branch: str
+    head_sha: str
+
+
+@dataclass(frozen=True)
 class Pinged:
     """GitHub tried the webhook."""
 
@@ -284,6 +298,7 @@ Event = (
     | PullRequestTouched
     | CommitJudged
     | MergeLineMoved
+    | BaseMoved
     | ButtonPressed
     | Pinged
 )
@@ -299,6 +314,7 @@ InternalEvent = (
     | PullRequestTouched
     | CommitJudged
     | MergeLineMoved
+    | BaseMoved
     | ButtonPressed
 )
 """What we leave in the inbox for ourselves."""
@@ -315,8 +331,8 @@ def key(event: Event) -> str:
     """What is handled one at a time: a pull request, else the rest of its repository.
 
     ``REPOSITORY_ID:NUMBER`` (number 0 where there is none), ``REPOSITORY_ID:runs`` for its agent
-    runs, which have one queue, ``REPOSITORY_ID:line:BRANCH`` for who merges next into a branch;
-    ``installation:ID`` or ``app``.
+    runs, which have one queue, ``REPOSITORY_ID:line:BRANCH`` for who merges next into a branch,
+    ``REPOSITORY_ID:base:BRANCH`` for a look at all that go into it; ``installation:ID`` or ``app``.
     """
     match event:
         case PullRequestChanged() | ValidationAsked() | StatusOutdated() | PullRequestTouched():
@@ -329,6 +345,8 @@ def key(event: Event) -> str:
             return f"{event.repository.id}:runs"
         case MergeLineMoved():
             return f"{event.repository.id}:line:{event.base_branch}"
+        case BaseMoved():
+            return f"{event.repository.id}:base:{event.base_branch}"
         case InstallationChanged():
             return f"installation:{event.installation_id}"
         case Pinged():

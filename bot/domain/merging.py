@@ -111,7 +111,7 @@ class MergeSituation:
     ``mergeable`` is None while GitHub works it out. ``is_behind`` says that the base has commits
     that the head lacks; None where nobody asked. ``checks`` are all but our own of the head.
     ``linked_issues`` are those of this repository that its merge closes. ``node_id`` is GitHub's
-    for its merge queue; ``head_parents`` are the commits that the head stands upon.
+    for its merge queue.
     """
 
     pull: PullRequest
@@ -131,7 +131,6 @@ class MergeSituation:
     in_merge_queue: bool = False
     linked_issues: tuple[int, ...] = ()
     node_id: str = ""
-    head_parents: tuple[str, ...] = ()
 
 
 class CriterionState(StrEnum):

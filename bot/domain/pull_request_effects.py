@@ -33,11 +33,13 @@ class HoldPullRequest:
 
 @dataclass(frozen=True)
 class AskMerge:
-    """Have it merged as soon as the criteria hold, because somebody asked."""
+    """Have it merged as soon as it may be: somebody asked so at this head, for this base."""
 
     repository: Repository
     number: int
     by: Account
+    head_sha: str
+    base_branch: str
     kind: Literal["ask_merge"] = "ask_merge"
 
 
@@ -124,7 +126,6 @@ class KeepExplanation:
     head_sha: str
     is_open: bool
     explanation: Explanation | None
-    head_parents: tuple[str, ...] = ()
     kind: Literal["keep_explanation"] = "keep_explanation"
 
 
@@ -133,17 +134,20 @@ class MergePullRequest:
     """Have a pull request merged, if its head is still this one; never twice.
 
     ``methods`` are tried in order where GitHub does not allow one. ``by_queue`` asks GitHub's own
-    merge queue instead.
+    merge queue instead. ``decided_at`` is when all criteria held: it is not done much later without
+    another look. ``up_to_date_with`` is a branch that must have nothing that the head lacks.
     """
 
     repository: Repository
     number: int
     expected_head_sha: str
-    methods: tuple[MergeMethod, ...]
+    decided_at: datetime
+    methods: tuple[MergeMethod, ...] = ()
     title: str = ""
     message: str = ""
     by_queue: bool = False
     node_id: str = ""
+    up_to_date_with: str = ""
     kind: Literal["merge_pull_request"] = "merge_pull_request"
 
 
@@ -155,6 +159,27 @@ class UpdateBranch:
     number: int
     expected_head_sha: str
     kind: Literal["update_branch"] = "update_branch"
+
+
+@dataclass(frozen=True)
+class NoteUpdate:
+    """Have it known that a head is another one with the base merged into it, and no more."""
+
+    repository: Repository
+    number: int
+    head_sha: str
+    before: str
+    kind: Literal["note_update"] = "note_update"
+
+
+@dataclass(frozen=True)
+class TakeTurn:
+    """Have it known since when the first one of a line has its turn."""
+
+    repository: Repository
+    number: int
+    at: datetime
+    kind: Literal["take_turn"] = "take_turn"
 
 
 @dataclass(frozen=True)
@@ -210,6 +235,8 @@ PullRequestEffect = (
     | KeepExplanation
     | MergePullRequest
     | UpdateBranch
+    | NoteUpdate
+    | TakeTurn
     | NoteMerged
     | DeleteBranch
     | JoinMergeLine

@@ -15,13 +15,14 @@ from bot.domain.repositories import Account, Repository
 
 @dataclass(frozen=True)
 class Override:
-    """An admin's word that a criterion counts as met, for one head only."""
+    """An admin's word that a criterion counts as met, for one head and base only."""
 
     criterion: str
     head_sha: str
     login: str
     reason: str
     at: datetime
+    base_branch: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,12 @@ class Revalidation:
 class MergeIntent:
     """A merge that was begun: what was asked of GitHub, and for which head.
 
-    ``queued`` says that it was GitHub's merge queue that was asked. ``refusal`` is GitHub's own
-    sentence where it said no for this head, at ``refused_at``.
+    ``method`` is None where GitHub's merge queue has its own; ``queued`` says that it took it.
+    ``refusal`` is GitHub's own sentence where it said no for this head, at ``refused_at``.
     """
 
     head_sha: str
-    method: MergeMethod
+    method: MergeMethod | None
     at: datetime
     queued: bool = False
     refusal: str = ""
@@ -143,11 +144,15 @@ class PullRequestRecord:
     """A pull request as people and the bot have dealt with it.
 
     ``held_by`` is the login of who holds it, empty where nobody does; ``merge_asked_by`` who wants
-    it merged as soon as it may be. ``counted_from`` is the ordinal of the first attempt that counts
+    it merged as soon as it may be, and asked so at the head
+    ``merge_asked_at`` and for the base ``merge_asked_into``.
+    ``counted_from`` is the ordinal of the first attempt that counts
     for the stop rules: a person's push or wish begins anew. ``queued_at`` is since when it stands
     in the line of its base (``require_up_to_date``). ``updating_from`` is the head that the base is
     being merged into for us since ``updating_since``, ``updates`` are heads that this led to, with
-    the heads before them. ``merged_sha`` is the commit that it became. ``looked_at`` is when its
+    the heads before them.
+    ``turn_since`` is since when it is the first one of its line. ``merged_sha`` is the commit that
+    it became. ``looked_at`` is when its
     merge was last judged.
     """
 
@@ -158,6 +163,8 @@ class PullRequestRecord:
     is_open: bool = True
     held_by: str = ""
     merge_asked_by: Account | None = None
+    merge_asked_at: str = ""
+    merge_asked_into: str = ""
     overrides: tuple[Override, ...] = ()
     wish: FixWish | None = None
     attempts: tuple[FixAttempt, ...] = ()
@@ -169,6 +176,7 @@ class PullRequestRecord:
     updating_from: str = ""
     updating_since: datetime | None = None
     updates: tuple[tuple[str, str], ...] = ()
+    turn_since: datetime | None = None
     merged_sha: str = ""
     merged_at: datetime | None = None
     branch_deleted: bool = False

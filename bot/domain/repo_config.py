@@ -146,22 +146,32 @@ class ValidationRules(Section):
         default=30, description="The whole validation ends after this."
     )
     max_retries: Annotated[int, Field(ge=0, le=20), Decimal] = Field(
-        default=3, description="Auto-fix attempts for one pull request."
+        default=3,
+        description=(
+            "How often the failures of a pull request are sent to the agent by themselves, since a "
+            "person last pushed or asked. 0: never."
+        ),
     )
     retry_backoff_seconds: Annotated[int, Field(ge=1, le=3600), Decimal] = Field(
-        default=30, description="Wait before a retry; doubles, with jitter, up to an hour."
+        default=30,
+        description="Wait before the second attempt; doubles, with jitter, up to an hour.",
     )
     infrastructure_retries: Annotated[int, Field(ge=0, le=10), Decimal] = Field(
-        default=2, description="New attempts after a fault that is not the change's."
+        default=2,
+        description="New validations of a commit after a fault that is not the change's.",
     )
     auto_merge: bool = Field(
-        default=False, description="Whether a change that meets everything is merged."
+        default=False,
+        description=(
+            "Whether a change that meets every criterion is merged by itself; else somebody writes "
+            "`/codegen merge`, or presses the button."
+        ),
     )
     required_checks: Annotated[tuple[Name, ...], Distinct] = Field(
         default=("build_success", "deployment_success", "web_evaluation_pass"),
         description=(
-            "Checks that must have run and passed; also `tests_pass`, `code_analysis_pass`, and "
-            "names of other apps' checks (for the merge only)."
+            "Checks that must have run and passed, neither skipped nor neutral; also `tests_pass`, "
+            "`code_analysis_pass`, and names of other apps' checks (for the merge only)."
         ),
     )
     merge_method: Literal["squash", "merge", "rebase"] = Field(
@@ -227,10 +237,12 @@ class Budgets(Section):
     """How much the agent may be asked."""
 
     agent_runs_per_pull_request: Count = Field(
-        default=6, description="Agent runs for one pull request."
+        default=6,
+        description="Agent runs for one pull request, each failure that is sent counting as one.",
     )
     agent_runs_per_day: Count = Field(
-        default=50, description="Agent runs in this repository in a day."
+        default=50,
+        description="Agent runs in this repository within 24 hours, counted in the same way.",
     )
 
 
@@ -295,8 +307,19 @@ class Sandbox(Section):
 class Features(Section):
     """Switches; a feature that is off stops at the decision, and says so."""
 
-    autofix: bool = Field(default=True, description="Send failures to the agent.")
-    merge: bool = Field(default=True, description="Merge.")
+    autofix: bool = Field(
+        default=True,
+        description=(
+            "Send failures to the agent. Off: only what somebody asks for (`/codegen fix`, or the "
+            "button)."
+        ),
+    )
+    merge: bool = Field(
+        default=True,
+        description=(
+            "Merge. Off: the criteria are judged and shown, and nothing is merged, whoever asks."
+        ),
+    )
     deploy: bool = Field(default=True, description="Deploy.")
     web_evaluation: bool = Field(default=True, description="Look at the application in a browser.")
 

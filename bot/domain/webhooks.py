@@ -21,6 +21,7 @@ from bot.domain.comments import CommentKind, CommentReference
 from bot.domain.events import (
     AgentRunSeen,
     AgentRunsTouched,
+    BaseMoved,
     ButtonPressed,
     CheckActionRequested,
     CheckRerequested,
@@ -60,6 +61,7 @@ INTERNAL: Final[Mapping[str, type[Event]]] = {
     "codegenapp.pull_request_touched": PullRequestTouched,
     "codegenapp.commit_judged": CommitJudged,
     "codegenapp.merge_line_moved": MergeLineMoved,
+    "codegenapp.base_moved": BaseMoved,
     "codegenapp.button_pressed": ButtonPressed,
 }
 """Events that we leave for ourselves, by the names that stand in the inbox: never change one."""
@@ -195,7 +197,10 @@ def _pull_request(fields: _Fields, own: Own) -> Event | Ignored:
     if action not in set(PullRequestChange) - {PullRequestChange.SEEN}:
         return Ignored(f"pull_request.{action}: changes nothing that matters here")
     # A commit is validated whoever pushed it: our own pushes, too.
-    return PullRequestChanged(_repository(fields), number, PullRequestChange(action), sender)
+    heads = (fields.text(name, "") for name in ("before", "after"))
+    return PullRequestChanged(
+        _repository(fields), number, PullRequestChange(action), sender, *heads
+    )
 
 
 def _issue_comment(fields: _Fields, own: Own) -> Event | Ignored:

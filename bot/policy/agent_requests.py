@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.domain.agent_runs import AgentRun, ResponseType, RunMessage, RunRequest, RunStatus
 from bot.domain.commands import PREFIX, Command, Verb
 from bot.domain.comments import CommentReference, Impossible
-from bot.domain.effects import CancelRun, Effect, LeaveEvent, MessageRun, RequestRun
+from bot.domain.effects import CancelRun, Effect, LeaveEvent, MessageRun, RequestRun, SpendBudget
 from bot.domain.events import AgentRunsTouched
 from bot.domain.log_text import one_line
+from bot.domain.pull_request_records import PullRequestRecord
 from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Account, PullRequest, Repository
 from bot.policy.agent_queue import judged, shown
+from bot.policy.budgets import free_again, of_pull_request
 
-DAY = timedelta(days=1)
 MOST_MESSAGES = 50
 """For one run: what it remembers of a conversation has an end too."""
 NO_AGENT = "no coding agent is set up for this App"
@@ -34,7 +35,7 @@ class Place:
 
     ``runs`` are those of the issue or pull request, newest first; ``asked_today`` when each run of
     the last day was asked for in the repository, oldest first. ``has_agent`` says whether one is
-    set up.
+    set up. ``record`` is what is kept of the pull request, None for an issue.
     """
 
     repository: Repository
@@ -48,6 +49,7 @@ class Place:
     runs: Sequence[AgentRun] = ()
     asked_today: Sequence[datetime] = ()
     has_agent: bool = True
+    record: PullRequestRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,10 @@ def request(command: Command, place: Place, ordinal: int) -> Wanted | Impossible
         agent_type=agent.agent_type,
         deadline_minutes=agent.deadline_minutes,
     )
+    spent = SpendBudget(place.repository, run_id, place.config.budgets.agent_runs_per_day)
     asked = RequestRun(run_id, wanted)
     what = "A plan is asked for" if wanted.wants_plan else "A run is asked for"
-    return Wanted(f"{what}; the status comment follows it.", (asked, *_queued(place, ())))
+    return Wanted(f"{what}; the status comment follows it.", (spent, asked, *_queued(place, ())))
 
 
 def go_on(command: Command, place: Place, ordinal: int) -> Wanted | Impossible:
@@ -187,7 +190,7 @@ def _queued(place: Place, runs: Sequence[AgentRun]) -> tuple[Effect, ...]:
 
 
 def _why_no_run(verb: Verb, place: Place) -> Impossible | None:
-    pull, budgets = place.pull_request, place.config.budgets
+    pull, limits = place.pull_request, place.config.budgets
     if not place.has_agent:
         return Impossible(verb, NO_AGENT, NO_AGENT_MEND)
     if not place.is_open:
@@ -198,14 +201,22 @@ def _why_no_run(verb: Verb, place: Place) -> Impossible | None:
             "its branch is in a fork, where the agent can't push",
             "Ask in an issue of this repository; the agent then opens a pull request of its own.",
         )
-    most = budgets.agent_runs_per_day
+    most = limits.agent_runs_per_pull_request
+    if place.record is not None and of_pull_request(place.runs, place.record) >= most:
+        return Impossible(
+            verb,
+            f"this pull request has had its {most} agent runs "
+            "(`budgets.agent_runs_per_pull_request`)",
+            "Raise it in the repository's configuration, or ask in an issue.",
+        )
+    most = limits.agent_runs_per_day
     if most == 0:
         mend = "Raise it in the repository's configuration."
         return Impossible(
             verb, "no agent runs are allowed here (`budgets.agent_runs_per_day`)", mend
         )
-    if len(place.asked_today) >= most:
-        again = place.asked_today[-most] + DAY
+    again = free_again(place.asked_today, most, place.now)
+    if again is not None:
         return Impossible(
             verb,
             f"this repository has had its {most} agent runs of a day "

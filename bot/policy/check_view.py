@@ -89,8 +89,8 @@ def _actions(
     """The buttons of an ended validation, by how it and its pull request stand."""
     if record.failure_class is FailureClass.UNTRUSTED_FORK:
         return (TRUST,)
-    if course is None or not course.is_open or record.order.number is None:
-        return ()
+    if course is None or not course.is_open or len(record.pull_requests) != 1:
+        return ()  # nobody would know which one is meant
     found: list[CheckAction] = []
     mendable = record.verdict is Verdict.FAILED and record.failure_class not in NEVER_FIXED
     if mendable and has_agent and course.open_attempt is None:

@@ -34,11 +34,16 @@ from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Permission, PullRequest
 from bot.domain.validation_records import ValidationRecord
 from bot.policy import agent_requests, pull_request_commands, requests
+from bot.policy.budgets import spent
 from bot.policy.detect import Detected
 from bot.policy.effective import effective
 
 NO_PULL_REQUEST = "this is an issue, not a pull request"
 CLOSED = "the pull request is closed"
+UNSEEN_MEND = (
+    "An owner accepts the permissions that the App asks for; its operator sees them by "
+    "`python app.py doctor`."
+)
 SPOKEN = frozenset({Verb.MERGE, Verb.OVERRIDE})
 """Commands about a pull request whose answer says more than a reaction can."""
 
@@ -51,7 +56,8 @@ class CommandFacts:
     first; ``unended`` those that it still waits for; ``author_permission`` is asked for forks only.
     ``runs``, ``asked_today`` and ``has_agent`` are as in ``agent_requests.Place``. ``record`` is
     what is kept of the pull request; ``explanation`` why it is not merged, and ``overridable`` the
-    criteria that can be, where a command wants to know (see ``wants_explanation``).
+    criteria that can be, where a command wants to know (see ``wants_explanation``); ``unseen`` says
+    why that could not be found out.
     """
 
     event: CommandsGiven
@@ -69,6 +75,7 @@ class CommandFacts:
     record: PullRequestRecord | None = None
     explanation: Explanation | None = None
     overridable: Sequence[str] = ()
+    unseen: str = ""
 
     def asked(self, ordinal: int) -> pull_request_commands.Asked | None:
         """What is known for the commands about a pull request; None for an issue."""
@@ -104,6 +111,7 @@ class CommandFacts:
             runs=self.runs,
             asked_today=self.asked_today,
             has_agent=self.has_agent,
+            record=self.record,
         )
 
 
@@ -209,6 +217,9 @@ def _of_pull_request(command: Command, facts: CommandFacts, told: _Told, ordinal
     asked = facts.asked(ordinal)
     if asked is None:
         told.answers.append(Impossible(command.verb, NO_PULL_REQUEST))
+    elif facts.unseen and command.verb in (Verb.EXPLAIN, Verb.OVERRIDE, Verb.MERGE):
+        why = f"what a merge hangs on can't be seen: {facts.unseen}"
+        told.answers.append(Impossible(command.verb, why, UNSEEN_MEND))
     elif command.verb is Verb.EXPLAIN:
         assert asked.explanation is not None, "whoever gathers asks wants_explanation"
         told.answers.append(Explained(asked.explanation))
@@ -222,7 +233,12 @@ def _of_pull_request(command: Command, facts: CommandFacts, told: _Told, ordinal
 def _standing(facts: CommandFacts) -> Standing:
     pull = facts.pull_request
     newest = facts.of_head[-1].id if facts.of_head else None
-    return Standing(pull.head_sha if pull else "", newest, tuple(run.id for run in facts.runs))
+    return Standing(
+        pull.head_sha if pull else "",
+        newest,
+        tuple(run.id for run in facts.runs),
+        spent(facts.parsed.config, facts.runs, facts.record, facts.asked_today, facts.now),
+    )
 
 
 def configured(parsed: ParsedConfig, path: str) -> Configured:

@@ -89,7 +89,7 @@ def reported(record: ValidationRecord | None) -> tuple[tuple[Piece, ...], tuple[
     if not isinstance(result, Mapping) or not result:
         said = "\n".join(filter(None, (_line(record.title), _line(record.reason))))
         return _pieces(Piece("what failed", said)), (NO_REPORT,)
-    failed = [it for it in _dicts(result.get("stages")) if it.get("status") in _DID_NOT_PASS]
+    failed = [it for it in _dicts(result.get("stages")) if _text(it.get("status")) in _DID_NOT_PASS]
     log = _log(result, failed)
     missing = () if log else (NO_LOG if failed else NO_STAGE,)
     return _pieces(
@@ -144,12 +144,14 @@ def shots(record: ValidationRecord | None) -> tuple[Shot, ...]:
         return ()
     web = Stage.WEB_EVALUATION.value
     stages = _dicts(result.get("stages"))
-    if not any(it.get("name") == web and it.get("status") in _DID_NOT_PASS for it in stages):
+    if not any(it.get("name") == web and _text(it.get("status")) in _DID_NOT_PASS for it in stages):
         return ()
     kept = {
         _text(it.get("name")): it
         for it in _dicts(result.get("artifacts"))
-        if it.get("stage") == web and it.get("media_type") in MEDIA_TYPES and _text(it.get("id"))
+        if it.get("stage") == web
+        and _text(it.get("media_type")) in MEDIA_TYPES
+        and _text(it.get("id"))
     }
     evaluation = result.get("web_evaluation")
     told = _failed_pictures(evaluation) if isinstance(evaluation, Mapping) else ()
@@ -206,12 +208,15 @@ def _log(result: Told, failed: Sequence[Told]) -> Piece | None:
     if not failed:
         return None
     stage = failed[0]
-    if not _text(stage.get("log_excerpt")).strip() and stage.get("name") in _OF_THE_APPLICATION:
+    if (
+        not _text(stage.get("log_excerpt")).strip()
+        and _text(stage.get("name")) in _OF_THE_APPLICATION
+    ):
         stages = _dicts(result.get("stages"))
         stage = next((it for it in stages if it.get("name") == Stage.START.value), stage)
     text = plain(_text(stage.get("log_excerpt")))
-    name = stage.get("name")
-    of = f" of {str(name).replace('_', ' ')}" if name in _STAGES else ""
+    name = _text(stage.get("name"))
+    of = f" of {name.replace('_', ' ')}" if name in _STAGES else ""
     return Piece(f"log{of}", excerpt(text, max_bytes=LONGEST_LOG)) if text.strip() else None
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from bot.domain.effects import Decision
 from bot.domain.pull_request_records import FixOutcome, StopRule
+from bot.policy import budgets
 from bot.policy import fix_words as words
-from bot.policy.agent_requests import DAY
 from bot.policy.failure_signature import failure_of, signature_of
 from bot.policy.fix_case import FixCase, whole_second
 
@@ -47,17 +47,9 @@ def spent(case: FixCase) -> Decision | None:
 
 
 def budget_of_pull_request(case: FixCase) -> Decision | None:
-    """Its runs count, and the messages that attempts were.
-
-    An attempt that began a run has the run's id, so that each counts once. It counts though its
-    run be lost or went elsewhere, and so does the run that it was a message to. What people say
-    to a run does not count.
-    """
-    attempts = case.record.attempts
-    sent = {it.id for it in case.facts.runs} | {
-        name for it in attempts for name in (it.id, it.run_id)
-    }
-    if len(sent) < case.config.budgets.agent_runs_per_pull_request:
+    """Whoever set the agent going here."""
+    sent = budgets.of_pull_request(case.facts.runs, case.record)
+    if sent < case.config.budgets.agent_runs_per_pull_request:
         return None
     reason = words.budget_of_pull_request(case.config)
     return case.stopped(StopRule.BUDGET_OF_PULL_REQUEST, reason)
@@ -66,10 +58,11 @@ def budget_of_pull_request(case: FixCase) -> Decision | None:
 def budget_of_day(case: FixCase) -> Decision | None:
     """Whoever set the agent going; it begins again by itself, a day after one of those."""
     most = case.config.budgets.agent_runs_per_day
-    sent = [it for it in case.facts.sent_today if it > case.facts.now - DAY]
-    if len(sent) < most:
+    today, now = case.facts.sent_today, case.facts.now
+    if len(budgets.of_day(today, now)) < most:
         return None
-    again_at = whole_second(sent[-most] + DAY) if most else None
+    free = budgets.free_again(today, most, now)
+    again_at = whole_second(free) if free else None
     reason = words.budget_of_day(case.config, again_at)
     return case.stopped(StopRule.BUDGET_OF_DAY, reason, again_at)
 

@@ -11,6 +11,7 @@ from bot.domain.effects import (
     MessageRun,
     PublishStatus,
     RequestRun,
+    SpendBudget,
 )
 from bot.domain.events import AgentRunsTouched
 from bot.domain.ids import derived
@@ -51,9 +52,11 @@ def send(case: FixCase) -> Decision:
         hint = wish.hint if wish else ""
         message = RunMessage(attempt_id, hint, attempt.asked_by, failure=newest.id)
         asked = MessageRun(resumed.id, message)
+    most = case.config.budgets.agent_runs_per_day
     effects = (
+        SpendBudget(facts.repository, attempt_id, most),
+        asked,  # first: an attempt without it would be judged as one that pushed nothing
         RecordAttempt(facts.repository, number, attempt),
-        asked,
         LeaveEvent(AgentRunsTouched(facts.repository)),
         PublishStatus(facts.repository, number),
     )

@@ -20,16 +20,21 @@ from bot.domain.pull_request_effects import (
     LeaveMergeLine,
     MergePullRequest,
     NoteMerged,
+    NoteUpdate,
+    TakeTurn,
     UpdateBranch,
 )
 from bot.policy.merge_branch import may_update, methods, soon
 from bot.policy.merge_checks import passed
 from bot.policy.merge_criteria import criteria
-from bot.policy.merge_facts import MergeFacts, listed
+from bot.policy.merge_facts import UPDATING, MergeFacts, listed
 from bot.policy.merge_message import message
 
 __all__ = ["MergeFacts", "criteria", "decide", "explain", "worth_a_look"]
 
+TURN = timedelta(hours=1)
+"""How long the first one of a line may wait for others: then the next one has its turn."""
+LATER_SECONDS = 5
 OLD = timedelta(minutes=5)
 """After this a judgement is written down again, though it says the same."""
 AFTER_MERGE_SECONDS = 10
@@ -58,7 +63,19 @@ def decide(facts: MergeFacts) -> Decision:
     # One that has just joined is first in no line yet.
     joins = any(isinstance(it, JoinMergeLine) for it in line)
     done = () if joins else look.done()
-    return Decision(look.reason(explanation.sentence), (*told, *line, *done, *look.again()))
+    effects = (*_noted(facts), *told, *line, *done, *look.again())
+    return Decision(look.reason(explanation.sentence), effects)
+
+
+def _noted(facts: MergeFacts) -> tuple[Effect, ...]:
+    """What is kept before anything else is done: our own update, and the turn in the line."""
+    number, repository = facts.pull.number, facts.repository
+    noted: list[Effect] = []
+    if facts.own_update is not None:
+        noted.append(NoteUpdate(repository, number, *facts.own_update))
+    if facts.has_turn and facts.record.turn_since is None:
+        noted.append(TakeTurn(repository, number, facts.now))
+    return tuple(noted)
 
 
 def worth_a_look(facts: MergeFacts) -> bool:
@@ -111,7 +128,6 @@ def _told(facts: MergeFacts, explanation: Explanation) -> tuple[Effect, ...]:
         pull.head_sha,
         pull.is_open,
         explanation,
-        facts.situation.head_parents,
     )
     return (keep, *_shown(facts, (pull.number,))) if is_new else (keep,)
 
@@ -140,7 +156,7 @@ def _close(facts: MergeFacts) -> Decision:
     """Close the story: once, its last word being that it is no longer open."""
     explanation, record, pull = explain(facts), facts.record, facts.pull
     if record.merged_at is not None and not record.is_open:
-        return Decision(explanation.sentence, _leave_line(facts))
+        return Decision(explanation.sentence, (*_leave_line(facts), *_branch_gone(facts)))
     merged_at = facts.situation.merged_at or facts.now
     noted = NoteMerged(facts.repository, pull.number, facts.situation.merge_sha, merged_at)
     first = (noted,) if record.merged_at is None else ()
@@ -157,7 +173,7 @@ def _close(facts: MergeFacts) -> Decision:
         is_open=False,
         explanation=explanation,
     )
-    effects = (*first, *_branch_gone(facts), *_leave_line(facts), keep, *_shown(facts, numbers))
+    effects = (*first, *_leave_line(facts), keep, *_shown(facts, numbers), *_branch_gone(facts))
     return Decision(explanation.sentence, effects)
 
 
@@ -229,7 +245,8 @@ class _Look:
             base = facts.pull.base_branch
             return (LeaveEvent(MergeLineMoved(facts.repository, base)),)
         if behind:
-            return (UpdateBranch(facts.repository, number, facts.pull.head_sha),)
+            again = self._look_at(facts.now + UPDATING + timedelta(seconds=LATER_SECONDS))
+            return (UpdateBranch(facts.repository, number, facts.pull.head_sha), again)
         return self._merge()
 
     def again(self) -> tuple[Effect, ...]:
@@ -257,7 +274,10 @@ class _Look:
         return sentence
 
     def _must_leave(self) -> bool:
-        """Whether something is missing that only somebody's doing can change."""
+        """Whether somebody has to do something for it, or it had its turn."""
+        since = self.facts.record.turn_since
+        if self.missing and since is not None and self.facts.now > since + TURN:
+            return True
         return any(
             it.state is CriterionState.UNMET and not (it.name == "up_to_date" and self.is_behind)
             for it in self.criteria
@@ -275,15 +295,17 @@ class _Look:
         if not passed(facts.validation) and not overridden:
             return ()  # never, whatever the criteria say
         allowed = methods(facts)
-        title, text = ("", "") if facts.by_queue else message(facts, allowed[0])
+        title, text = message(facts, allowed[0]) if allowed and not facts.by_queue else ("", "")
         merge = MergePullRequest(
             facts.repository,
             facts.pull.number,
             head,
+            facts.now,
             allowed,
             title,
             text,
             by_queue=facts.by_queue,
+            up_to_date_with=facts.pull.base_branch if facts.by_line else "",
             node_id=facts.situation.node_id if facts.by_queue else "",
         )
         # At once the first time; after that GitHub is given a moment, or nothing would end this.

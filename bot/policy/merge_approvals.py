@@ -19,20 +19,26 @@ def approvals(facts: MergeFacts) -> Criterion:
     asked = Asked("approvals", listed(sources))
     if not needed:
         return asked.idle("none is required")
-    approving = [it for it in last_words(facts) if it.state is ReviewState.APPROVED]
-    reasons = {it.author.id: _no_party_to(facts, it) for it in approving}
-    count = [it for it in approving if not reasons[it.author.id]]
+    count = approving(facts)
     left_out = [
-        f"that of `{it.author.login}` does not count: {reasons[it.author.id]}"
-        for it in approving
-        if reasons[it.author.id]
+        f"that of `{it.author.login}` does not count: {reason}"
+        for it in _approvals(facts)
+        if (reason := _no_party_to(facts, it))
     ]
     given = f" by {_people(count)}" if count else ""
     value = "; ".join([f"{len(count)} of {counted(needed, 'approval')}{given}", *left_out])
     if len(count) >= needed:
         return asked.met(value)
+    if facts.may_be_our_update:
+        mend = "GitHub tells within moments whether the new head is the base merged in for it."
+        return asked.waiting(value, mend, facts.update_given_up)
     missing = counted(needed - len(count), "more person has", "more people have")
     return asked.unmet(value, f"{missing} to approve this commit. {override_mend(asked.name)}")
+
+
+def approving(facts: MergeFacts) -> Sequence[Review]:
+    """The approvals that count: of the head's own work, by somebody who is no party to it."""
+    return [it for it in _approvals(facts) if not _no_party_to(facts, it)]
 
 
 def changes_requested(facts: MergeFacts) -> Criterion:
@@ -83,6 +89,10 @@ def conversations(facts: MergeFacts) -> tuple[Criterion, ...]:
 def last_words(facts: MergeFacts) -> Sequence[Review]:
     """One review for each reviewer, who is known by id."""
     return tuple({it.author.id: it for it in facts.situation.reviews}.values())
+
+
+def _approvals(facts: MergeFacts) -> Sequence[Review]:
+    return [it for it in last_words(facts) if it.state is ReviewState.APPROVED]
 
 
 def _no_party_to(facts: MergeFacts, review: Review) -> str:

@@ -9,6 +9,8 @@ from bot.policy.merge_facts import Asked, MergeFacts, quoted
 
 LOOK_SECONDS = 10
 LONGEST_LOOK_SECONDS = 300
+QUEUED_FOR = timedelta(minutes=1)
+"""How long GitHub may not show what its merge queue has taken."""
 REFUSED_FOR = timedelta(minutes=10)
 """How long GitHub's no stands before it is asked again."""
 _GITHUB = "GitHub"
@@ -136,16 +138,16 @@ def merge_queue(facts: MergeFacts) -> tuple[Criterion, ...]:
         return (asked.waiting("GitHub has it in its merge queue", "GitHub merges it from there."),)
     if not facts.by_queue:
         return ()
-    if merge is None or not merge.queued or merge.refusal:
+    if merge is None or not merge.queued or merge.head_sha != facts.pull.head_sha:
         return ()
-    again_at = merge.at + REFUSED_FOR
-    if merge.head_sha != facts.pull.head_sha or facts.now >= again_at:
-        return ()
+    settled = merge.at + QUEUED_FOR
+    if facts.now < settled:
+        value = "it was given to GitHub's merge queue a moment ago"
+        return (asked.waiting(value, "GitHub merges it from there.", settled),)
     return (
-        asked.waiting(
-            "it was given to GitHub's merge queue, and is not in it",
-            "It is given to it again 10 minutes after the last time.",
-            again_at,
+        asked.unmet(
+            "GitHub took this commit out of its merge queue",
+            "See why in the queue's own checks; then push a commit, or write `/codegen merge`.",
         ),
     )
 

@@ -208,7 +208,7 @@ OWN_NAMES = frozenset(
         "open", "validation", "approvals", "changes_requested", "code_review", "conversations",
         "mergeable", "up_to_date", "merge_method", "draft", "hold", "labels", "title",
         "merge_window", "auto_merge", "merge_feature", "paused", "needs_human", "github_rules",
-        "merge_line", "merge_queue",
+        "merge_line", "merge_queue", "agent_at_work",
     }
 )  # fmt: skip
 """What our own criteria are called; a check of the same name is told as ``check:NAME``."""

@@ -12,6 +12,7 @@ from bot.policy.merge_facts import MergeFacts, quoted
 NEVER = frozenset(
     {
         "open",
+        "agent_at_work",
         "code_review",
         "conversations",
         "mergeable",
@@ -60,6 +61,7 @@ def judged(facts: MergeFacts) -> tuple[Criterion, ...]:
         merge_wishes.merge_feature(facts),
         merge_wishes.paused(facts),
         merge_wishes.needs_human(facts),
+        merge_wishes.agent_at_work(facts),
         *merge_branch.github_rules(facts),
         *merge_branch.merge_line(facts),
         *merge_branch.merge_queue(facts),
@@ -97,7 +99,9 @@ def _overridden(criterion: Criterion, facts: MergeFacts) -> Criterion:
     words = [
         it
         for it in facts.record.overrides
-        if it.criterion == criterion.name and it.head_sha == facts.pull.head_sha
+        if it.criterion == criterion.name
+        and it.head_sha == facts.pull.head_sha
+        and it.base_branch in ("", facts.pull.base_branch)
     ]
     if not words or not overridable(criterion.name, facts):
         return criterion

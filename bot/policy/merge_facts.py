@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain.agent_runs import AgentRun
 from bot.domain.log_text import one_line
@@ -17,6 +17,15 @@ from bot.domain.validation_records import ValidationRecord
 LONGEST_QUOTE = 300
 
 
+UPDATING = timedelta(minutes=2)
+"""How long GitHub is given to bring a branch up to date, and its event to tell of it."""
+
+
+def needs_line(config: RepoConfig, rules: BranchRules) -> bool:
+    """Whether what merges has to have all of its base: then one goes after the other."""
+    return config.validation.require_up_to_date or rules.up_to_date
+
+
 @dataclass(frozen=True)
 class MergeFacts:
     """All that a merge hangs on, each read once.
@@ -26,7 +35,8 @@ class MergeFacts:
     it comes from. ``paused`` says in a clause why nothing is merged here at all, empty where it
     is. ``line`` are the numbers that stand in the line of the base, the first one first;
     ``has_turn`` is true where the line's own handler decides. ``details_url`` is the page of the
-    head's validation.
+    head's validation. ``own_update`` are the heads after and before our own update of the branch,
+    where GitHub's event just told of it.
     """
 
     repository: Repository
@@ -44,6 +54,7 @@ class MergeFacts:
     line: Sequence[int] = ()
     has_turn: bool = False
     details_url: str = ""
+    own_update: tuple[str, str] | None = None
 
     @property
     def pull(self) -> PullRequest:
@@ -69,20 +80,31 @@ class MergeFacts:
     @property
     def by_line(self) -> bool:
         """Whether pull requests go one after the other through our own line."""
-        return self.config.validation.require_up_to_date and not self.by_queue
+        return needs_line(self.config, self.rules) and not self.by_queue
+
+    @property
+    def may_be_our_update(self) -> bool:
+        """Whether the head may be what we asked GitHub for a moment ago: its event says so, or not.
+
+        Parents prove nothing: anybody can make a commit of any content upon any two others.
+        """
+        since, before = self.record.updating_since, self.record.updating_from
+        is_new = bool(before) and before != self.pull.head_sha and self.own_update is None
+        return is_new and since is not None and self.now < since + UPDATING
+
+    @property
+    def update_given_up(self) -> datetime | None:
+        """When what was asked of GitHub is no longer waited for."""
+        since = self.record.updating_since
+        return since + UPDATING if since is not None else None
 
     def same_work(self, commit_sha: str) -> bool:
-        """Whether a commit is the head that GitHub tells, but for the base merged into it for us.
-
-        The record may still speak of the head before: its own word is not asked for the head.
-        """
-        record, head = self.record, self.pull.head_sha
-        parents, before = self.situation.head_parents, self.record.updating_from
-        updates = record.updates
-        if before and len(parents) == 2 and parents[0] == before != head:
-            updates = (*updates, (head, before))
-        known = replace(record, head_sha=head, updates=updates)
-        return bool(commit_sha) and known.same_work(commit_sha)
+        """Whether a commit is the head, but for the base that was merged into it for us."""
+        updates = self.record.updates
+        if self.own_update is not None:
+            updates = (*updates, self.own_update)
+        known = replace(self.record, head_sha=self.pull.head_sha, updates=updates)
+        return known.same_work(commit_sha)
 
 
 @dataclass(frozen=True)

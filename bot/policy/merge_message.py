@@ -56,7 +56,7 @@ def _trailers(facts: MergeFacts) -> Iterator[tuple[str, str]]:
     run = _asked_for(facts)
     if run is not None:
         first = next((it for it in run.request.goal.splitlines() if it.strip()), "")
-        goal = _unmentioned(one_line(first))
+        goal = _CLOSING.sub(r"\1 (\2)", _unmentioned(one_line(first)))
         if goal:
             short = len(goal) <= LONGEST_GOAL
             yield "Goal", goal if short else f"{goal[: LONGEST_GOAL - 1].rstrip()}…"
@@ -68,6 +68,12 @@ def _trailers(facts: MergeFacts) -> Iterator[tuple[str, str]]:
 def _asked_for(facts: MergeFacts) -> AgentRun | None:
     """The run that the pull request comes from: the first one that was to mend no failure."""
     return next((it for it in reversed(facts.runs) if not it.request.failure), None)
+
+
+_CLOSING = re.compile(
+    r"(?i)\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+((?:[\w./-]+)?#\d+|https?://\S+)"
+)
+"""What closes an issue wherever it stands in a commit's message: a goal is no order to do so."""
 
 
 def _unmentioned(text: str) -> str:

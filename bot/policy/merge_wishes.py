@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import warnings
 
+from bot.domain.agent_runs import UNENDED
 from bot.domain.merging import Criterion
 from bot.policy.matchers.reading import Unsafe
 from bot.policy.matchers.regexps import measure
+from bot.policy.merge_approvals import approving
 from bot.policy.merge_facts import Asked, MergeFacts, listed, override_mend
 from bot.policy.merge_window import WindowUnreadable, next_opening
 from bot.policy.merge_window import is_open as window_is_open
@@ -85,10 +87,35 @@ def merge_window(facts: MergeFacts) -> Criterion:
 
 def auto_merge(facts: MergeFacts) -> Criterion:
     """Somebody wants it merged: by a setting, or by a word for this one."""
-    asker = facts.record.merge_asked_by
+    asker, asked_at = facts.record.merge_asked_by, facts.record.merge_asked_at
+    is_fork = facts.pull.head_repository_id != facts.repository.id
+    into = facts.record.merge_asked_into
+    if asker is not None and into and into != facts.pull.base_branch:
+        return Asked("auto_merge", "`/codegen merge`").unmet(
+            f"`{asker.login}` asked for it to be merged into `{into}`",
+            f"Write `/codegen merge` again for `{facts.pull.base_branch}`.",
+        )
     if asker is not None:
-        return Asked("auto_merge", "`/codegen merge`").met(f"asked by `{asker.login}`")
+        by_word = Asked("auto_merge", "`/codegen merge`")
+        if not is_fork or facts.same_work(asked_at):
+            return by_word.met(f"asked by `{asker.login}`")
+        if facts.may_be_our_update:
+            return by_word.waiting(
+                f"asked by `{asker.login}` for the head before",
+                "GitHub tells within moments whether the new head is the base merged in for it.",
+                facts.update_given_up,
+            )
+        # Whoever may push to the fork may not merge here.
+        return by_word.unmet(
+            f"`{asker.login}` asked for `{asked_at[:12]}`, before a push to the fork",
+            "Look at what was pushed, then write `/codegen merge` again.",
+        )
     asked = Asked("auto_merge", facts.auto_merge_source)
+    if facts.auto_merge and is_fork and not approving(facts):
+        return asked.unmet(
+            "it comes from a fork, which no setting alone merges",
+            "Somebody who may write here approves it, or writes `/codegen merge`.",
+        )
     if facts.auto_merge:
         return asked.met("merging is automatic")
     return asked.unmet(
@@ -122,6 +149,19 @@ def needs_human(facts: MergeFacts) -> Criterion:
     mend = f"Push a commit, or write `/codegen fix`. {override_mend(asked.name)}"
     later = stop.again_at if stop.again_at and stop.again_at > facts.now else None
     return asked.unmet(stop.reason, mend, later)
+
+
+def agent_at_work(facts: MergeFacts) -> Criterion:
+    """Nobody pushes to it any more: what the agent is at may change what is merged."""
+    asked = Asked("agent_at_work", "agent runs")
+    going = [it for it in facts.runs if it.status in UNENDED]
+    if not going and facts.record.open_attempt is None:
+        return asked.met("no run is under way here")
+    what = "a fix" if facts.record.open_attempt is not None else "a run"
+    return asked.waiting(
+        f"{what} of the agent's is under way",
+        "It is judged once that has ended. `/codegen cancel` ends it now.",
+    )
 
 
 def _matches(pattern: str, text: str) -> bool | None:

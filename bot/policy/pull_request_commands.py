@@ -86,7 +86,7 @@ def decide(command: Command, asked: Asked) -> Wanted | Impossible:
             said = "It is no longer held." if asked.record.held_by else "Nobody held it."
             return Wanted(said, asked.then(unhold))
         case Verb.MERGE:
-            ask = AskMerge(repository, pull.number, asked.sender)
+            ask = AskMerge(repository, pull.number, asked.sender, pull.head_sha, pull.base_branch)
             return Wanted(_when(asked), asked.then(ask))
         case Verb.OVERRIDE:
             return _override(command, asked)
@@ -122,7 +122,14 @@ def _override(command: Command, asked: Asked) -> Wanted | Impossible:
         return Impossible(command.verb, f"`{command.name[:60]}` can't be overridden: {why}", mend)
     name, reason = said
     pull = asked.pull_request
-    override = Override(name, pull.head_sha, asked.sender.login, reason[:LONGEST_REASON], asked.now)
+    override = Override(
+        name,
+        pull.head_sha,
+        asked.sender.login,
+        reason[:LONGEST_REASON],
+        asked.now,
+        pull.base_branch,
+    )
     effect = OverrideCriterion(asked.repository, pull.number, override)
     said_of_it = f"`{name}` counts as met for `{pull.head_sha[:12]}`, and for no other commit."
     return Wanted(said_of_it, asked.then(effect))

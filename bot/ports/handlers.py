@@ -19,7 +19,7 @@ from bot.ports.clock import Clock
 from bot.ports.coding_agent import CodingAgent
 from bot.ports.github import GitHub
 from bot.ports.jobs import Jobs
-from bot.ports.records import AgentRuns, Projects, PullRequests, Validations
+from bot.ports.records import AgentBudget, AgentRuns, Projects, PullRequests, Validations
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Needs:
     jobs: Jobs
     runs: AgentRuns
     pull_requests: PullRequests
+    budget: AgentBudget
     agent: CodingAgent | None
     configuration: Callable[[Repository, str], Awaitable[Configuration]]
     clock: Clock

@@ -63,6 +63,14 @@ class Validations(Protocol):
     async def of_commit(self, repository_id: int, head_sha: str) -> Sequence[ValidationRecord]:
         """All attempts at a commit, oldest first."""
 
+    async def of_commits(
+        self, repository_id: int, head_shas: Collection[str]
+    ) -> Mapping[str, Sequence[ValidationRecord]]:
+        """The same for many commits, by their SHAs, without the reports.
+
+        That is, ``result``, ``summary`` and ``detail`` are empty.
+        """
+
     async def unended_of(self, repository_id: int, number: int) -> Sequence[ValidationRecord]:
         """Those of a pull request that have not ended."""
 
@@ -112,14 +120,16 @@ class AgentRuns(Protocol):
         The last hundred.
         """
 
+    async def of_issues(
+        self, repository_id: int, numbers: Collection[int]
+    ) -> Mapping[int, Sequence[AgentRun]]:
+        """The same for many of them, by number; those of none are left out."""
+
     async def unended_of(self, repository_id: int) -> Sequence[AgentRun]:
         """Those of a repository that are queued or active, oldest first."""
 
     def unended(self) -> AsyncIterator[AgentRun]:
         """All that are queued or active, oldest first."""
-
-    async def asked_since(self, repository_id: int, since: datetime) -> Sequence[datetime]:
-        """When each run of a repository was asked for since then, oldest first."""
 
     async def uncreated_before(self, at: datetime) -> int:
         """How many that were asked for before wait for the agent to take them."""
@@ -144,6 +154,22 @@ class AgentRuns(Protocol):
         """Those of a repository that named a pull request by this address at their end."""
 
 
+class AgentBudget(Protocol):
+    """How often the agent was set going in each repository: counted before it is."""
+
+    async def spend(
+        self, repository_id: int, what: str, at: datetime, since: datetime, most: int
+    ) -> bool:
+        """Count something once, if fewer than ``most`` were counted since a time.
+
+        True where it is counted, now or before; False where there is no room. Of many at once no
+        more than there is room for are.
+        """
+
+    async def spent_since(self, repository_id: int, since: datetime) -> Sequence[datetime]:
+        """When each was counted since then, oldest first."""
+
+
 class Unreadable(Exception):
     """A record is there and can't be understood: whoever counts by it must not go on."""
 
@@ -154,6 +180,11 @@ class PullRequests(Protocol):
     async def get(self, repository: Repository, number: int) -> PullRequestRecord:
         """The record; an empty one where there is none. Raises Unreadable."""
 
+    async def of_numbers(
+        self, repository: Repository, numbers: Collection[int]
+    ) -> Mapping[int, PullRequestRecord]:
+        """The same for many of them, by number; what can't be understood is left out."""
+
     async def change(
         self, repository: Repository, number: int, changes: Mapping[str, Any]
     ) -> PullRequestRecord:
@@ -161,12 +192,6 @@ class PullRequests(Protocol):
 
     async def line(self, repository_id: int, base_branch: str) -> Sequence[PullRequestRecord]:
         """Those that stand in the line of a branch, the first one first."""
-
-    async def fixes_since(self, repository_id: int, since: datetime) -> Sequence[datetime]:
-        """When an attempt to fix was sent to a run that there was before: since then, oldest first.
-
-        Those that made a run of their own are told by ``AgentRuns.asked_since``.
-        """
 
     def unfinished(self, looked_before: datetime) -> AsyncIterator[PullRequestRecord]:
         """Open ones that were last judged before then, the longest ago first, for repair."""

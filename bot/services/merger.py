@@ -21,12 +21,13 @@ from bot.domain.pull_request_effects import DeleteBranch, MergePullRequest, Upda
 from bot.domain.pull_request_records import MergeIntent
 from bot.domain.repositories import Repository
 from bot.log import get_logger
+from bot.policy.merge_facts import UPDATING
 from bot.ports.clock import Clock
 from bot.ports.github import GitHub, GitHubProblem, NotFound
 from bot.ports.records import PullRequests
 
-UPDATING = timedelta(minutes=2)
-"""How long GitHub is given to bring a branch up to date, before it is asked again."""
+GOOD_FOR = timedelta(minutes=2)
+"""How long after the decision a merge is asked for: people and checks may have had a word since."""
 BASE_MOVED_SECONDS = 3.0
 """GitHub's advice, in its own sentence: try the merge again."""
 
@@ -45,13 +46,19 @@ class Merger:
         """Have it merged, once. Raises AssumptionFailed where its head is another, and TryAgain."""
         repository, number = effect.repository, effect.number
         record = await self._pull_requests.get(repository, number)
+        if self._clock.now() > effect.decided_at + GOOD_FOR:
+            raise AssumptionFailed("that was decided a while ago")
+        if record.held_by or record.stop is not None:
+            raise AssumptionFailed("it is held, or waits for a person, since")
         if record.merge is not None and record.merge.head_sha == effect.expected_head_sha:
             found = await self._github.merge_situation(repository, number)
             if found.merged or found.in_merge_queue:
                 return "it was merged before" if found.merged else "it is in GitHub's queue"
-        intent = MergeIntent(
-            effect.expected_head_sha, effect.methods[0], self._clock.now(), effect.by_queue
-        )
+        branch = effect.up_to_date_with
+        if branch and await self._github.is_behind(repository, branch, effect.expected_head_sha):
+            raise AssumptionFailed(f"{branch} moved on")
+        first = effect.methods[0] if effect.methods and not effect.by_queue else None
+        intent = MergeIntent(effect.expected_head_sha, first, self._clock.now())
         await self._pull_requests.change(repository, number, {"merge": intent})
         if effect.by_queue:
             answer = await self._github.enqueue(
@@ -83,10 +90,13 @@ class Merger:
             case MergeAnswerKind.QUEUED | MergeAnswerKind.MERGED:
                 return answer.kind.value
             case MergeAnswerKind.HEAD_MOVED:
+                await self._pull_requests.change(repository, number, {"updating_from": ""})
                 raise AssumptionFailed("the head moved")
             case _:
-                await self._refused(effect.repository, number, effect.expected_head_sha, answer)
-                return f"GitHub refused: {answer.message}"
+                await self._pull_requests.change(repository, number, {"updating_from": ""})
+                told = f"it would not bring the branch up to date: {answer.message}"
+                await self._refused(repository, number, effect.expected_head_sha, told)
+                raise AssumptionFailed(told)
 
     async def delete_branch(self, effect: DeleteBranch) -> str:
         """Have the branch of a merged pull request gone, where nothing else needs it."""
@@ -109,7 +119,7 @@ class Merger:
         """Why the branch stays, empty where it goes."""
         pull, branch = found.pull, effect.branch
         if not found.merged:
-            raise AssumptionFailed("it is not merged")
+            raise TryAgain("GitHub does not say yet that it is merged", after=5.0)
         if pull.head_repository_id != repository.id:
             return "it is a fork's"
         if branch == repository.default_branch:
@@ -133,22 +143,23 @@ class Merger:
         repository, number = effect.repository, effect.number
         match answer.kind:
             case MergeAnswerKind.MERGED | MergeAnswerKind.QUEUED:
-                await self._pull_requests.change(repository, number, {"merge": intent})
+                queued = answer.kind is MergeAnswerKind.QUEUED
+                done = replace(intent, queued=queued)
+                await self._pull_requests.change(repository, number, {"merge": done})
                 return f"{answer.kind.value} {answer.sha}".strip()
             case MergeAnswerKind.HEAD_MOVED:
                 raise AssumptionFailed(answer.message)
             case MergeAnswerKind.BASE_MOVED:
-                raise TryAgain(answer.message, after=BASE_MOVED_SECONDS)
+                await self._clock.sleep(BASE_MOVED_SECONDS)  # GitHub's own advice
+                raise AssumptionFailed(answer.message)
             case _:
-                await self._refused(repository, number, effect.expected_head_sha, answer)
+                await self._refused(repository, number, effect.expected_head_sha, answer.message)
                 raise AssumptionFailed(answer.message)
 
-    async def _refused(
-        self, repository: Repository, number: int, head_sha: str, answer: MergeAnswer
-    ) -> None:
+    async def _refused(self, repository: Repository, number: int, head_sha: str, told: str) -> None:
         record = await self._pull_requests.get(repository, number)
         now = self._clock.now()
-        intent = record.merge or MergeIntent(head_sha, MergeMethod.MERGE, now)
-        refused = replace(intent, head_sha=head_sha, refusal=answer.message, refused_at=now)
+        intent = record.merge or MergeIntent(head_sha, None, now)
+        refused = replace(intent, head_sha=head_sha, refusal=told, refused_at=now)
         await self._pull_requests.change(repository, number, {"merge": refused})
-        log.info("GitHub refused a merge", number=number, reason=answer.message)
+        log.info("GitHub refused", number=number, reason=told)

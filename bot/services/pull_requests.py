@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.domain.problems import TryAgain
 from bot.domain.pull_request_effects import (
     AskMerge,
     EndAttempt,
@@ -21,9 +20,11 @@ from bot.domain.pull_request_effects import (
     LeaveMergeLine,
     NoteMerged,
     NoteRevalidation,
+    NoteUpdate,
     OverrideCriterion,
     RecordAttempt,
     StopFixing,
+    TakeTurn,
     WishFix,
 )
 from bot.domain.pull_request_records import PullRequestRecord
@@ -77,9 +78,14 @@ class PullRequestService:
 
     async def ask_merge(self, effect: AskMerge) -> str:
         """Have it merged as soon as it may be."""
-        await self._change(
-            effect.repository, effect.number, {"merge_asked_by": effect.by, "held_by": ""}
-        )
+        changes = {
+            "merge_asked_by": effect.by,
+            "merge_asked_at": effect.head_sha,
+            "merge_asked_into": effect.base_branch,
+            "merge": None,  # asked anew, GitHub is asked anew
+            "held_by": "",
+        }
+        await self._change(effect.repository, effect.number, changes)
         await self._tell(effect, "merge.asked", {"by": effect.by.login})
         return f"asked by {effect.by.login}"
 
@@ -87,8 +93,10 @@ class PullRequestService:
         """Keep an admin's word; the newest one counts for its criterion and head."""
         record = await self._get(effect.repository, effect.number)
         fresh = effect.override
-        about = (fresh.criterion, fresh.head_sha)
-        others = [it for it in record.overrides if (it.criterion, it.head_sha) != about]
+        about = (fresh.criterion, fresh.head_sha, fresh.base_branch)
+        others = [
+            it for it in record.overrides if (it.criterion, it.head_sha, it.base_branch) != about
+        ]
         kept = (*others, fresh)[-MOST_OVERRIDES:]
         await self._change(effect.repository, effect.number, {"overrides": kept})
         told = {"criterion": fresh.criterion, "by": fresh.login, "head_sha": fresh.head_sha}
@@ -136,12 +144,13 @@ class PullRequestService:
         return effect.outcome.value
 
     async def go_on(self, effect: GoOnFixing) -> str:
-        """Begin counting anew."""
-        record = await self._get(effect.repository, effect.number)
+        """Begin counting anew. Raises TryAgain."""
+        try:
+            await self._github.remove_label(effect.repository, effect.number, NEEDS_HUMAN)
+        except GitHubProblem as refusal:
+            log.info("the label stays", number=effect.number, reason=refusal.message)
         changes = {"stop": None, "counted_from": effect.counted_from}
         await self._change(effect.repository, effect.number, changes)
-        if record.stop is not None:
-            await self._unlabel(effect.repository, effect.number)
         return f"attempts count from {effect.counted_from}"
 
     async def note_revalidation(self, effect: NoteRevalidation) -> str:
@@ -174,8 +183,7 @@ class PullRequestService:
     # ── on the way to the merge ──────────────────────────────────────────────────────────────────
 
     async def keep_explanation(self, effect: KeepExplanation) -> str:
-        """Keep how it stands; a head that our own update of the branch led to is known as such."""
-        record = await self._get(effect.repository, effect.number)
+        """Keep how it stands. Who wanted it merged has to say so again once it was closed."""
         changes: dict[str, Any] = {
             "base_branch": effect.base_branch,
             "head_sha": effect.head_sha,
@@ -183,20 +191,33 @@ class PullRequestService:
             "explanation": effect.explanation,
             "looked_at": self._clock.now(),
         }
-        before = record.updating_from
-        if before and effect.head_sha != before:
-            changes["updating_from"] = ""
-            if len(effect.head_parents) > 1 and before in effect.head_parents:
-                kept = (*record.updates, (effect.head_sha, before))[-MOST_UPDATES:]
-                changes["updates"] = kept
+        if not effect.is_open:
+            changes["merge_asked_by"] = None
         await self._change(effect.repository, effect.number, changes)
         return effect.explanation.sentence if effect.explanation else "nothing to explain"
+
+    async def note_update(self, effect: NoteUpdate) -> str:
+        """Keep a head that our own update led to, once."""
+        record = await self._get(effect.repository, effect.number)
+        pair = (effect.head_sha, effect.before)
+        changes: dict[str, Any] = {"updating_from": "", "updating_since": None}
+        if pair not in record.updates:
+            changes["updates"] = (*record.updates, pair)[-MOST_UPDATES:]
+        await self._change(effect.repository, effect.number, changes)
+        return f"{effect.head_sha[:12]} is {effect.before[:12]} with the base"
+
+    async def take_turn(self, effect: TakeTurn) -> str:
+        """Keep since when it has the turn; a known one stays."""
+        record = await self._get(effect.repository, effect.number)
+        if record.turn_since is None:
+            await self._change(effect.repository, effect.number, {"turn_since": effect.at})
+        return "it has the turn"
 
     async def note_merged(self, effect: NoteMerged) -> str:
         """Write down what it became."""
         record = await self._get(effect.repository, effect.number)
         at = effect.at or self._clock.now()
-        changes = {"merged_sha": effect.sha, "merged_at": at, "is_open": False, "queued_at": None}
+        changes = {"merged_sha": effect.sha, "merged_at": at}
         await self._change(effect.repository, effect.number, changes)
         if record.merged_at is None:
             await self._tell(effect, "merge.completed", {"sha": effect.sha})
@@ -212,7 +233,8 @@ class PullRequestService:
 
     async def leave_line(self, effect: LeaveMergeLine) -> str:
         """Have it in no line."""
-        await self._change(effect.repository, effect.number, {"queued_at": None})
+        changes = {"queued_at": None, "turn_since": None}
+        await self._change(effect.repository, effect.number, changes)
         return "out of line"
 
     # ── what several need ────────────────────────────────────────────────────────────────────────
@@ -224,12 +246,6 @@ class PullRequestService:
         self, repository: Repository, number: int, changes: Mapping[str, Any]
     ) -> PullRequestRecord:
         return await self._pull_requests.change(repository, number, changes)
-
-    async def _unlabel(self, repository: Repository, number: int) -> None:
-        try:
-            await self._github.remove_label(repository, number, NEEDS_HUMAN)
-        except (GitHubProblem, TryAgain) as fault:
-            log.info("the label stays", number=number, reason=fault.message)
 
     async def _tell(
         self,

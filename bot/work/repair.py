@@ -54,7 +54,10 @@ log = get_logger()
 
 @dataclass(frozen=True)
 class Repair:
-    """Leaves events in the inbox; changes no record by itself. ``forget`` removes what is old."""
+    """Leaves events in the inbox; of records it changes only when one was last looked at.
+
+    ``forget`` removes what is old.
+    """
 
     github: GitHub
     inbox: Inbox
@@ -131,6 +134,8 @@ class Repair:
         now = self.clock.now()
         count = 0
         async for it in self.pull_requests.unfinished(now - UNJUDGED):
+            # It has had its look, whatever comes of it: the others have theirs.
+            await self.pull_requests.change(it.repository, it.number, {"looked_at": now})
             name = derived(it.repository.id, it.number, "swept", f"{now:%Y-%m-%dT%H:%M}")
             touched = PullRequestTouched(it.repository, it.number)
             await self.inbox.add([item_of(touched, name, self.clock)])

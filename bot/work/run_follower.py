@@ -73,8 +73,8 @@ class RunFollower:
     clock: Clock
     _looked_at: dict[str, datetime] = field(default_factory=dict)
     _read_at: dict[str, datetime] = field(default_factory=dict)
-    _noted: list[AgentRun] = field(default_factory=list)
-    _seen: Mapping[str, RemoteRun] = field(default_factory=dict)
+    _noted: list[tuple[AgentRun, RemoteRun]] = field(default_factory=list)
+    """The runs whose steps are read, as the list told of them: it is read again meanwhile."""
 
     async def run(self) -> None:
         """Follow for ever: the list and, by a limit of their own, the logs."""
@@ -111,7 +111,7 @@ class RunFollower:
         }
         seen: dict[str, RemoteRun] = {}
         await self._sweep(going, seen)
-        self._noted, self._seen = [it for it in going.values() if _is_noted(it, seen)], seen
+        self._noted = [(it, seen[it.id]) for it in going.values() if _is_noted(it, seen)]
         return True
 
     async def read_steps(self) -> None:
@@ -119,18 +119,18 @@ class RunFollower:
         now = self.clock.now()
         long_ago = datetime.min.replace(tzinfo=now.tzinfo)
         turn = sorted(
-            (it for it in self._noted if _is_fresh(it, now)),
-            key=lambda it: self._looked_at.get(it.id, long_ago),
+            (it for it in self._noted if _is_fresh(it[0], now)),
+            key=lambda it: self._looked_at.get(it[0].id, long_ago),
         )
-        for run in turn[:MOST_STEPS]:
+        for run, remote in turn[:MOST_STEPS]:
             at = self.clock.now()
             if at < self._looked_at.get(run.id, long_ago) + STEP_AGAIN:
                 return
             self._looked_at[run.id] = at
             try:
-                await self._read_step(run, at)
+                await self._read_step(run, remote, at)
             except Limited:
-                del self._looked_at[run.id]
+                self._looked_at.pop(run.id, None)
                 return  # its turn comes when the limit lets it
             except (TryAgain, AgentProblem) as fault:
                 log.info("a run's log could not be read", run=run.id, reason=type(fault).__name__)
@@ -190,11 +190,10 @@ class RunFollower:
         seen[run.id] = remote
         await self._tell([(run, remote)], at)
 
-    async def _read_step(self, run: AgentRun, at: datetime) -> None:
+    async def _read_step(self, run: AgentRun, remote: RemoteRun, at: datetime) -> None:
         assert run.remote_id is not None
         steps = await self.agent.steps(run.remote_id, 1)
         if steps and said_of(steps[0]) != run.current_step:
-            remote = self._seen[run.id]
             event = AgentRunSeen(run.request.repository, run.id, at, remote, steps[0])
             await self._leave([self._item(run, event, said_of(steps[0]))])
 

@@ -18,19 +18,25 @@ LONGEST_SLUG = 40
 
 @dataclass(frozen=True)
 class Change:
-    """A commit to make, of a patch, of whole files, or of both.
+    """A commit to make, of patches, of whole files, or of both.
 
-    ``patch`` names one of ``sample_changes``; ``files`` are contents by path, None to remove one.
+    ``patch`` names one of ``sample_changes``, or several in order; ``files`` are contents by path,
+    None to remove one.
     ``branch`` is where it goes whatever the prompt says; where empty, that is decided by the run.
     ``at`` is the time of the commit.
     """
 
     title: str
-    patch: str = ""
+    patch: str | tuple[str, ...] = ()
     files: Mapping[str, str | None] = field(default_factory=dict)
     body: str = ""
     branch: str = ""
     at: str = "2026-01-06T09:00:00+00:00"
+
+    @property
+    def patches(self) -> tuple[str, ...]:
+        """Every patch, in order."""
+        return (self.patch,) if isinstance(self.patch, str) else self.patch
 
     @property
     def slug(self) -> str:
@@ -54,8 +60,8 @@ class Checkout:
 
     async def edit(self, change: Change) -> list[str]:
         """Make a change in the folder; the paths that it touches."""
-        if change.patch:
-            await self.git("apply", str(CHANGES / f"{change.patch}.patch"))
+        for name in change.patches:
+            await self.git("apply", str(CHANGES / f"{name}.patch"))
         for path, content in change.files.items():
             file = self._folder / path
             if content is None:

@@ -24,7 +24,10 @@ STATUSES = {Fault.UNAUTHORIZED: 401, Fault.NOT_FOUND: 404, Fault.TOO_MANY: 429, 
 
 @dataclass
 class AgentRunState:
-    """A run. ``prompts`` are the first one and each message that followed."""
+    """A run. ``prompts`` are the first one and each message that followed.
+
+    ``images`` are those of the first one; ``pictures`` those of each.
+    """
 
     id: int
     repository_id: int | None
@@ -34,6 +37,7 @@ class AgentRunState:
     model: str | None = None
     agent_type: str = "codegen"
     images: list[str] = field(default_factory=list)
+    pictures: list[list[str]] = field(default_factory=list)
     status: str = "ACTIVE"
     result: str | None = None
     summary: str | None = None
@@ -172,6 +176,7 @@ class StandInCodegen:
             told.get("agent_type", "codegen"),
             told.get("images") or [],
         )
+        run.pictures.append(run.images)
         self.runs[run.id] = run
         self._work(run)
         return web.json_response(_run(run))
@@ -189,6 +194,7 @@ class StandInCodegen:
         if not told.get("prompt"):
             raise ValueError("prompt: field required")
         run.prompts.append(told["prompt"])
+        run.pictures.append(told.get("images") or [])
         run.logs.append(_entry(run, "USER_MESSAGE") | {"observation": told["prompt"]})
         run.status = "ACTIVE"
         self._work(run)

@@ -71,6 +71,10 @@ def _apply(run: CheckRunState, told: Mapping[str, Any]) -> None:
     run.actions = list(told.get("actions", run.actions))
     stand = f"{run.status}/{run.conclusion}" if run.conclusion else run.status
     run.history.append(f"{stand}: {run.title}")
+    if run.text and run.text not in run.texts[-1:]:
+        run.texts.append(run.text)
+    if (buttons := tuple(it["identifier"] for it in run.actions)) not in run.buttons[-1:]:
+        run.buttons.append(buttons)
 
 
 def _check(told: Mapping[str, Any]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -21,6 +20,7 @@ from demo.github import access
 from demo.github.acts import Acts
 from demo.github.answers import GRAPHQL, Refused, body_of, problem
 from demo.github.graph_connections import Wrong
+from demo.github.graph_cost import cost_of
 from demo.github.graph_pulls import EntryNode, PullRequestNode, RepositoryNode, find_pull
 from demo.github.objects import Objects
 from demo.github.state import RepositoryState, State, User, iso, now
@@ -31,13 +31,13 @@ _MUTATION = re.compile(r"^\s*mutation\b", re.MULTILINE)
 
 
 class Graph:
-    """The route. ``kinds`` counts the calls that came."""
+    """The route, and the points that were spent at it."""
 
-    def __init__(self, state: State, objects: Objects, acts: Acts, kinds: Counter[str]) -> None:
+    def __init__(self, state: State, objects: Objects, acts: Acts) -> None:
         self._state = state
         self._objects = objects
         self._acts = acts
-        self._kinds = kinds
+        self._used = 0
 
     def add_to(self, application: web.Application) -> None:
         """Add the route."""
@@ -52,12 +52,17 @@ class Graph:
         visible = [
             it for it in self._state.repositories.values() if access.sees(self._state, request, it)
         ]
-        used = self._kinds["graphql query"] + self._kinds["graphql mutation"]
+        variables = told.get("variables") or {}
+        cost = cost_of(query, variables)
+        self._used += cost
+        root = Root(
+            self._state, self._objects, self._acts, account, visible, cost=cost, used=self._used
+        )
         result = await graphql(
             schema(),
             query,
-            root_value=Root(self._state, self._objects, self._acts, account, visible, used),
-            variable_values=told.get("variables") or {},
+            root_value=root,
+            variable_values=variables,
             operation_name=told.get("operationName"),
             field_resolver=_resolve,
             type_resolver=lambda value, _info, _type: str(value.typename),
@@ -79,6 +84,7 @@ class Root:
     acts: Acts
     account: User
     visible: list[RepositoryState]
+    cost: int
     used: int
 
     def repository(self, owner: str, name: str, *, follow_renames: bool) -> RepositoryNode:
@@ -108,7 +114,7 @@ class Root:
         del dry_run
         reset_at = (now() + timedelta(hours=1)).replace(minute=0, second=0)
         return {
-            "cost": 1,
+            "cost": self.cost,
             "limit": POINTS_AN_HOUR,
             "node_count": 0,
             "remaining": max(0, POINTS_AN_HOUR - self.used),

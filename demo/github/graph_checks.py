@@ -50,7 +50,7 @@ class CommitNode:
 
     async def parents(self, **page: Any) -> Connection:
         """The commits that it stands upon."""
-        listed = await self._repository.git("show", "-s", "--format=%P", self.oid)
+        listed = await self._repository.git_of_commits("show", "-s", "--format=%P", self.oid)
         nodes = [CommitNode(self._state, self._repository, it) for it in listed.decode().split()]
         return connection("parents", nodes, **page)
 
@@ -98,14 +98,9 @@ class _Required:
     def is_required(
         self, pull_request_number: int | None = None, pull_request_id: str | None = None
     ) -> bool:
-        pulls = self._repository.pull_requests.values()
-        pull = next(
-            (
-                it
-                for it in pulls
-                if it.number == pull_request_number or node_id("PR", it.id) == pull_request_id
-            ),
-            None,
+        known = self._repository.pull_requests
+        pull = known.get(pull_request_number or 0) or next(
+            (it for it in known.values() if node_id("PR", it.id) == pull_request_id), None
         )
         if pull is None:
             raise Wrong("NOT_FOUND", "Either a valid pull request ID or number is required.")

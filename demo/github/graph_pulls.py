@@ -82,6 +82,7 @@ class PullRequestNode:
         self._repository = repository
         self._of = of
         self._look: asyncio.Task[Standing] | None = None
+        self._base: asyncio.Task[str] | None = None
         self.id = node_id("PR", of.id)
         self.number, self.title, self.body = of.number, of.title, of.body
         self.url = f"{objects.url}/{repository.full_name}/pull/{of.number}"
@@ -107,7 +108,9 @@ class PullRequestNode:
         return self._commit(self._of.merge_commit_sha) if self._of.merge_commit_sha else None
 
     async def base_ref_oid(self) -> str:
-        return await self._repository.base_sha_of(self._of)
+        if self._base is None:
+            self._base = asyncio.create_task(self._repository.base_sha_of(self._of))
+        return await self._base
 
     async def base_ref(self) -> RefNode | None:
         name = self._of.base_branch
@@ -164,9 +167,9 @@ class PullRequestNode:
         return connection("closingIssuesReferences", nodes, **page)
 
     async def commits(self, **page: Any) -> Connection:
-        base = await self._repository.base_sha_of(self._of)
-        between = f"{base}..{self._of.head_sha}"
-        listed = (await self._repository.git("rev-list", "--reverse", between)).decode().split()
+        between = f"{await self.base_ref_oid()}..{self._of.head_sha}"
+        said = await self._repository.git_of_commits("rev-list", "--reverse", between)
+        listed = said.decode().split()
         nodes = [{"id": f"PURC_{it}", "commit": self._commit(it)} for it in listed]
         return connection("commits", nodes, **page)
 

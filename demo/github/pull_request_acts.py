@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from demo.github import merges
 from demo.github.check_objects import check_run
 from demo.github.pushes import Push, payload_of
 from demo.github.review_acts import ReviewActs
@@ -102,21 +101,25 @@ class PullRequestActs(ReviewActs):
         Where the branch is gone, they are closed. Where it came to hold all of them, they are
         merged, whoever did it.
         """
+        came: frozenset[str] | None = None
         for pull in list(repository.pull_requests.values()):
             if pull.state != "open" or pull.base_branch != push.branch:
                 continue
+            came = await self._came_with(repository, push) if came is None else came
             if push.is_gone:
                 pull.base_sha = push.before
                 await self.close(repository, pull, sender=sender)
-            elif await self._came_with(repository, push, pull.head_sha):
+            elif pull.head_sha in came:
                 self.mark_merged(pull, push.before, push.after, sender)
                 await self.tell_of(repository, pull, "closed", sender)
 
     @staticmethod
-    async def _came_with(repository: RepositoryState, push: Push, head: str) -> bool:
-        if push.is_new or not await merges.is_in(repository, head, push.after):
-            return False
-        return not await merges.is_in(repository, head, push.before)
+    async def _came_with(repository: RepositoryState, push: Push) -> frozenset[str]:
+        """The commits that a branch holds now and did not before."""
+        if push.is_new or push.is_gone:
+            return frozenset()
+        listed = await repository.git("rev-list", f"{push.before}..{push.after}")
+        return frozenset(listed.decode().split())
 
     @staticmethod
     def mark_merged(pull: PullRequestState, base: str, merged: str, by: User) -> None:

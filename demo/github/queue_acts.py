@@ -27,11 +27,13 @@ class QueueActs(MergeActs):
         self, repository: RepositoryState, pull: PullRequestState, *, by: User, expected: str = ""
     ) -> QueueEntry:
         """Put it into its base's merge queue, last. Raises Refused."""
-        await self._check_enqueued(repository, pull, expected)
-        entry = QueueEntry(next(self.state.ids), pull.number, by, now(), "", "", "")
-        repository.queues.setdefault(pull.base_branch, []).append(entry)
-        await self.tell_of(repository, pull, "enqueued", by)
-        await self._begin(repository, pull, entry)
+        # One by one: an entry's merge is made on that of the one before it.
+        async with repository.queueing:
+            await self._check_enqueued(repository, pull, expected)
+            entry = QueueEntry(next(self.state.ids), pull.number, by, now(), "", "", "")
+            repository.queues.setdefault(pull.base_branch, []).append(entry)
+            await self.tell_of(repository, pull, "enqueued", by)
+            await self._begin(repository, pull, entry)
         return entry
 
     async def dequeue(

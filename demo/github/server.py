@@ -87,7 +87,7 @@ class StandInGitHub(Acts):
         self.git.add_to(application)
         rest = Rest(self.state, self._objects, self)
         rest.add_to(application)
-        Graph(self.state, self._objects, self, self.kinds).add_to(application)
+        Graph(self.state, self._objects, self).add_to(application)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         host, port = self._runner.addresses[0][:2]

@@ -136,8 +136,12 @@ class RepositoryState:
     rulesets: dict[int, Ruleset] = field(default_factory=dict)
     queues: dict[str, list[QueueEntry]] = field(default_factory=dict)
     """What waits to be merged into each branch, first come first."""
+    queueing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by who puts something into a queue."""
     base_moves: int = 0
     """How many merges are still to be told that the base moved under them."""
+    settled: dict[tuple[str, ...], bytes] = field(default_factory=dict)
+    """What git says of commits by their own names, which never changes."""
     merged_trees: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """What two commits come to, None where they conflict: git need not be asked twice."""
     tried_merges: dict[tuple[str, str], str | None] = field(default_factory=dict)
@@ -195,6 +199,12 @@ class RepositoryState:
             raise LookupError(words)
         return said
 
+    async def git_of_commits(self, *words: str) -> bytes:
+        """The same of a command that names commits by their object names alone, asked once."""
+        if words not in self.settled:
+            self.settled[words] = await self.git(*words)
+        return self.settled[words]
+
     async def commit(self, name: str) -> str:
         """The object name of a commit. Raises LookupError."""
         said = await self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
@@ -232,6 +242,10 @@ class CheckRunState:
     actions: list[dict[str, str]] = field(default_factory=list)
     history: list[str] = field(default_factory=list)
     """Each state that it was ever in: ``status`` or ``completed/conclusion``, and the title."""
+    texts: list[str] = field(default_factory=list)
+    """Each text that its details ever had."""
+    buttons: list[tuple[str, ...]] = field(default_factory=list)
+    """What its buttons were called by each time that they were others."""
     app: AppState | None = None
     """Whose it is; None for the App under test."""
 

@@ -76,8 +76,8 @@ class Webhooks:
         delivery.status_code = await self._post(delivery)
         return delivery
 
-    async def redeliver(self, attempt_id: int) -> None:
-        """Send a known delivery once more, under its GUID. Raises LookupError."""
+    async def redeliver(self, attempt_id: int, *, guid: str = "") -> None:
+        """Send a known delivery once more, under its GUID or another. Raises LookupError."""
         known = next((it for it in self.state.deliveries if it.id == attempt_id), None)
         if known is None:
             raise LookupError(attempt_id)
@@ -85,6 +85,7 @@ class Webhooks:
             **{
                 **vars(known),
                 "id": next(self.state.ids),
+                "guid": guid or known.guid,
                 "delivered_at": now(),
                 "redelivery": True,
                 "status_code": 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,12 @@ class InMemoryPullRequests(PullRequests):
         fresh = PullRequestRecord(repository, number)
         return self.records.get((repository.id, number), fresh)
 
+    async def of_numbers(
+        self, repository: Repository, numbers: Collection[int]
+    ) -> Mapping[int, PullRequestRecord]:
+        readable = {*numbers} - self.unreadable
+        return {it: await self.get(repository, it) for it in readable}
+
     async def change(
         self, repository: Repository, number: int, changes: Mapping[str, Any]
     ) -> PullRequestRecord:
@@ -40,10 +46,6 @@ class InMemoryPullRequests(PullRequests):
         of_base = [it for it in self._of(repository_id) if it.base_branch == base_branch]
         standing = [(it.queued_at, it.number, it) for it in of_base if it.queued_at]
         return [it for _, _, it in sorted(standing, key=lambda it: it[:2])]
-
-    async def fixes_since(self, repository_id: int, since: datetime) -> Sequence[datetime]:
-        sent = (it.sent_at for record in self._of(repository_id) for it in record.attempts)
-        return sorted(it for it in sent if it >= since)
 
     async def unfinished(self, looked_before: datetime) -> AsyncIterator[PullRequestRecord]:
         for record in self.records.values():

@@ -157,6 +157,10 @@ async def test_runs_of_an_issue_and_of_a_pull_request(database: Database) -> Non
     assert ids(await records.of_issue(7, 1)) == ["brought this"]
     assert ids(await records.of_issue(8, 3)) == ["in another repository"]
     assert ids(await records.of_issue(8, 12)) == []
+    many = {3, 12, 1, 99}
+    assert {it: ids(runs) for it, runs in (await records.of_issues(7, many)).items()} == {
+        it: ids(await records.of_issue(7, it)) for it in many - {99}
+    }
 
 
 async def test_of_an_issue_the_last_hundred_are_told(database: Database) -> None:
@@ -338,16 +342,3 @@ async def test_how_many_are_ahead_at_the_agent(database: Database) -> None:
     )
     assert await records.uncreated_before(NOW + 3 * MINUTE) == 2
     assert await records.uncreated_before(NOW) == 0
-
-
-async def test_when_the_runs_of_a_day_were_asked_for(database: Database) -> None:
-    records = await kept(
-        database,
-        run("late", 9),
-        run("on the edge", 1),
-        run("early", 2, status=RunStatus.FAILED, number=4),
-        run("elsewhere", 5, at=API),
-    )
-    found = await records.asked_since(7, NOW + MINUTE)
-    assert found == [NOW + 2 * MINUTE, NOW + 9 * MINUTE]
-    assert await records.asked_since(9, NOW) == []

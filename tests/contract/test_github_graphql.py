@@ -21,6 +21,7 @@ from graphql import (
 from graphql.type import is_required_argument, is_required_input_field
 
 from demo.github.graph import schema
+from demo.github.graph_cost import cost_of
 from tests.contract.github_calls import call, call_at, commit, held_to
 from tests.contract.github_events import Webhooks
 from tests.contract.github_queries import ALL, ENQUEUE, ONE, ask, published, pull_request
@@ -263,6 +264,21 @@ async def test_what_the_schema_does_not_have_is_not_executed(on: Stage) -> None:
     answered = await ask(on, OF_ONE % "stars")
     assert "data" not in answered
     assert "stars" in answered["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("query", "points"),
+    [
+        pytest.param("{ rateLimit { cost } }", 1, id="one at least"),
+        pytest.param("{ a(first: 100) { b(last: 10) { c } } }", 1, id="101 requests"),
+        pytest.param("{ a(first: 100) { b(last: $many) { c(first: 1) { d } } } }", 51, id="5,101"),
+        pytest.param("{ a(first: 100) { ...f } } fragment f on A { b(first: 9) }", 1, id="spread"),
+        pytest.param("{ a(first: 50) { ... on A { b(last: 4) { c(first: 1) } } } }", 3, id="251"),
+        pytest.param("{ no", 1, id="unreadable"),
+    ],
+)
+def test_what_a_query_costs(query: str, points: int) -> None:
+    assert cost_of(query, {"many": 50}) == points
 
 
 async def test_calls_are_counted_by_their_kind(on: Stage) -> None:

@@ -82,18 +82,6 @@ async def test_who_came_first_stands_first_in_the_line_of_a_branch(database: Dat
     assert [it.number for it in await records.line(8, "main")] == []
 
 
-async def test_attempts_are_counted_where_no_run_counts_them(database: Database) -> None:
-    records = MongoPullRequests(database)
-    own = replace(ATTEMPT, id="own", run_id="own", sent_at=NOW + MINUTE)
-    old = replace(ATTEMPT, id="old", sent_at=NOW - MINUTE)
-    await records.change(SHOP, 1, {"attempts": (old, ATTEMPT, own)})
-    later = replace(ATTEMPT, id="later", sent_at=NOW + 2 * MINUTE)
-    await records.change(SHOP, 2, {"attempts": (later,)})
-    await records.change(replace(SHOP, id=8), 1, {"attempts": (ATTEMPT,)})
-    since = NOW - timedelta(seconds=1)
-    assert await records.fixes_since(SHOP.id, since) == [NOW, NOW + 2 * MINUTE]
-
-
 async def test_those_that_nobody_looked_at_for_longest_come_first(database: Database) -> None:
     records = MongoPullRequests(database)
     for number, minute in ((1, 5), (2, 1), (3, 9)):
@@ -111,3 +99,5 @@ async def test_a_record_that_can_not_be_understood_says_so(database: Database) -
     await found.update_one({"_id": "7:3"}, {"$set": {"attempts.0.ordinal": "many"}})
     with pytest.raises(Unreadable, match="7:3"):
         await records.get(SHOP, 3)
+    held = await records.change(SHOP, 4, {"held_by": "alice"})
+    assert await records.of_numbers(SHOP, {3, 4, 5}) == {4: held, 5: PullRequestRecord(SHOP, 5)}

@@ -111,6 +111,13 @@ async def test_a_record_is_one_for_each_attempt(database: Database) -> None:
     again = replace(RECORD, id="again", order=replace(ORDER, attempt=2))
     await validations.add(again)
     assert [it.id for it in await validations.of_commit(7, "a" * 40)] == ["id", "again"]
+    await validations.change("id", {"summary": "long", "detail": "longer", "result": {"a": 1}})
+    many = await validations.of_commits(7, {"a" * 40, "b" * 40})
+    assert {sha: [it.id for it in of] for sha, of in many.items()} == {
+        "a" * 40: ["id", "again"],
+        "b" * 40: [],
+    }
+    assert many["a" * 40][0] == replace(shared, version=1), "without its report"
     assert [it.id for it in await validations.unended_of(7, 9)] == ["id"]
     assert await validations.get("other") is None
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 
 from bot.domain.agent_runs import RunStatus
 from bot.domain.events import AgentRunSeen, AgentRunsTouched
@@ -163,6 +164,28 @@ async def test_a_limit_is_waited_for(rig: Rig) -> None:
     assert rig.clock.slept == [7.0, 7.0]
     assert rig.seen == [run.id]
     assert rig.kept.until == rig.clock.now() + TURN_TIME, "the turn is kept meanwhile"
+
+
+@pytest.mark.parametrize("limited", [False, True], ids=["it is told", "a limit"])
+async def test_a_run_that_ends_while_its_log_is_read_breaks_nothing(
+    rig: Rig, *, limited: bool
+) -> None:
+    run = rig.follow(is_new=False)
+    rig.agent.log(run.remote_id or 0, "ACTION", said="Reading")
+    follower = rig.follower()
+    await follower.look()
+
+    async def the_list_is_read() -> None:
+        rig.kept.runs.clear()
+        await follower.look()
+        if limited:
+            raise Limited("three in a minute", after=1.0)
+
+    rig.agent.during["steps"] = the_list_is_read
+    with structlog.testing.capture_logs() as lines:
+        await follower.read_steps()
+    assert [it for it in lines if it["log_level"] == "error"] == []
+    assert rig.seen == ([] if limited else [run.id])
 
 
 # ── whose turn it is ─────────────────────────────────────────────────────────────────────────

@@ -98,6 +98,11 @@ def test_the_run_that_matters_comes_first() -> None:
     assert text.index("<details>") < places[3]
 
 
+def test_a_message_without_words_is_no_line() -> None:
+    sent = (RunMessage("f", "", "", failure="validation"), RunMessage("h", "Mind it", "bob"))
+    assert shown_run(replace(AT_WORK, messages=sent), NOW).messages == [("bob", "Mind it")]
+
+
 def test_the_oldest_of_those_that_wait_stands_first_where_none_goes_on() -> None:
     text = status(3, SEVERAL[:2])
     assert text.index("Update the doc") < text.index("Write the change")
@@ -164,6 +169,11 @@ IN_PULL = replace(REQUEST, number=12, is_pull_request=True)
             replace(ANSWERED, request=IN_PULL, pull_request=12, response_data={"pushed": True}),
             "pushed",
             id="it pushed, and names none",
+        ),
+        pytest.param(
+            replace(ANSWERED, pull_request=12, response_data={"pushed": True}),
+            "pushed",
+            id="asked for in an issue, it went on in its pull request",
         ),
         pytest.param(
             replace(ANSWERED, request=IN_PULL, pull_request=12, response_data={"pushed": False}),

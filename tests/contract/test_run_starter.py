@@ -323,6 +323,7 @@ async def advanced(desk: Desk, database: Database) -> Decision:
         jobs=UNUSED,
         runs=desk.runs,
         pull_requests=UNUSED,
+        budget=UNUSED,
         agent=desk.agent,
         configuration=configuration,
         clock=desk.clock,
@@ -339,6 +340,7 @@ async def advanced(desk: Desk, database: Database) -> Decision:
         statuses=UNUSED,
         courses=UNUSED,
         merger=UNUSED,
+        budget=UNUSED,
         inbox=MongoInbox(database, DAY),
         clock=desk.clock,
     )

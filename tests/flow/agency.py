@@ -129,12 +129,16 @@ class Agency:
 
 
 @asynccontextmanager
-async def agency(mongodb: str, folder: Path, *, with_agent: bool = True) -> AsyncIterator[Agency]:
+async def agency(
+    mongodb: str, folder: Path, *, with_agent: bool = True, speed: float = 20.0
+) -> AsyncIterator[Agency]:
     """The bot and its agent at work; at the end nothing may be a dead letter."""
     async with (
         stage(folder / "repository") as on,
         coding_agent(on) as agent,
-        bot(on, mongodb, folder, codegen=agent.codegen if with_agent else None) as running,
+        bot(
+            on, mongodb, folder, speed=speed, codegen=agent.codegen if with_agent else None
+        ) as running,
     ):
         yield Agency(running, agent)
         assert await running.dead() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,9 +27,10 @@ class Write:
 
 @dataclass(frozen=True)
 class Call:
-    """A call to a stand-in, the first one whose path has (or ends with) a part.
+    """A call to a stand-in, the first one whose path has (or ends with) a part, a pattern.
 
     ``fault`` is what becomes of it: dropped before it does anything, or answered to nobody.
+    ``after`` is a call, by method and part, that must have come to the same stand-in before.
     """
 
     faults: Faults
@@ -36,6 +38,12 @@ class Call:
     part: str
     fault: Fault | None
     at_end: bool = False
+    after: tuple[str, str] | None = None
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether it is a call like this."""
+        found = re.search(f"{self.part}$" if self.at_end else self.part, path)
+        return found is not None and method == self.method
 
 
 Moment = Write | Call
@@ -66,10 +74,14 @@ async def killer(it: Served, moment: Moment) -> AsyncIterator[asyncio.Event]:
             killed.set()
 
     if isinstance(moment, Call):
+        is_awaited = moment.after is None
 
         def choose(_number: int, called: str, path: str) -> Fault | None:
-            is_it = path.endswith(moment.part) if moment.at_end else moment.part in path
-            if killed.is_set() or called != moment.method or not is_it:
+            nonlocal is_awaited
+            if not is_awaited and moment.after is not None:
+                is_awaited = called == moment.after[0] and moment.after[1] in path
+                return None
+            if killed.is_set() or not moment.matches(called, path):
                 return None
             kill()
             return moment.fault

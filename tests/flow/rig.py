@@ -15,7 +15,7 @@ from pathlib import Path
 
 from assembly.analysis import advisers
 from assembly.doors import doors
-from assembly.hands import hands
+from assembly.hands import Bench, hands
 from assembly.house import House, house
 from bot.adapters.clock import SystemClock
 from bot.adapters.git.remote import Authorization
@@ -53,14 +53,15 @@ BROKEN = StageResult(
 
 
 class FastClock(SystemClock):
-    """A clock that runs ``speed`` times as fast as the world's."""
+    """A clock that runs ``speed`` times as fast as the world's, and can be put forward."""
 
     def __init__(self, speed: float) -> None:
         self._speed = speed
         self._start = SYSTEM.now()
+        self.ahead = timedelta()
 
     def now(self) -> datetime:
-        return self._start + (SYSTEM.now() - self._start) * self._speed
+        return self._start + self.ahead + (SYSTEM.now() - self._start) * self._speed
 
     async def sleep(self, seconds: float) -> None:
         await SYSTEM.sleep(seconds / self._speed)
@@ -82,6 +83,8 @@ class Boxes:
     running: int = 0
     most_running: int = 0
     closed: int = 0
+    failure: Callable[[str], StageResult] = lambda head_sha: BROKEN
+    """How a commit fails."""
     look: Callable[[Plan], StageResult] = lambda plan: passed(Stage.WEB_EVALUATION)
     """What a browser would see of any commit."""
     left: Sequence[StageAttachment] = ()
@@ -110,7 +113,8 @@ class Boxes:
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         is_broken = tree.head_sha in self.broken or self.fails(tree.head_sha)
-        results = tuple(self._results(plan, broken=is_broken))
+        failure = self.failure(tree.head_sha) if is_broken else None
+        results = tuple(self._results(plan, failure))
         script = ScriptedSandbox(results, {"build": self.during, "open": self.opening})
         self._made[environment_id] = script
         return await script.open(environment_id, plan, tree, secrets, emit, scope=scope, kept=kept)
@@ -139,12 +143,12 @@ class Boxes:
     async def sweep(self) -> int:
         return 0
 
-    def _results(self, plan: Plan, *, broken: bool) -> Iterator[StageResult]:
+    def _results(self, plan: Plan, failure: StageResult | None) -> Iterator[StageResult]:
         """One for each stage that the plan has."""
         of_the_application = {Stage.HEALTH, Stage.PORTS, Stage.STABILITY} if plan.health else set()
         for stage in Stage:
-            if broken and stage is Stage.BUILD:
-                yield BROKEN
+            if failure is not None and stage is Stage.BUILD:
+                yield failure
                 return
             if stage is Stage.WEB_EVALUATION and plan.web is not None:
                 yield self.look(plan)
@@ -156,6 +160,37 @@ class Boxes:
 
 
 @dataclass
+class Shift:
+    """The hands at work. ``stop`` ends them wherever they are; ``begin`` has new ones."""
+
+    it: House
+    bench: Bench
+    _work: Sequence[asyncio.Future[None]] = ()
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _is_cancelled: bool = False
+
+    async def begin(self) -> None:
+        self._is_cancelled = False
+        tasks = await self._stack.enter_async_context(hands(self.it, self.bench))
+        self._work = [asyncio.ensure_future(run(task)) for task in tasks]
+
+    def cancel(self) -> None:
+        """At once: they notice where they next wait for something, and end. Once is enough."""
+        if not self._is_cancelled:
+            self._is_cancelled = True
+            for task in self._work:
+                task.cancel()
+
+    async def stop(self) -> None:
+        self.cancel()
+        ended = await asyncio.gather(*self._work, return_exceptions=True)
+        self._work = ()
+        await self._stack.aclose()
+        faults = [it for it in ended if not isinstance(it, asyncio.CancelledError)]
+        assert not faults, faults
+
+
+@dataclass
 class Bot:
     """The bot at work, and where to look at what it did."""
 
@@ -163,6 +198,8 @@ class Bot:
     it: House
     boxes: Boxes
     url: str
+    clock: FastClock
+    shift: Shift
 
     def runs(self, head_sha: str) -> list[CheckRunState]:
         """The check runs of a commit, oldest first."""
@@ -278,18 +315,14 @@ async def bot(
         if codegen is not None:
             it = replace(it, agent=await stack.enter_async_context(agent_at(codegen)))
         url = await stack.enter_async_context(doors(it))
-        tasks = await stack.enter_async_context(hands(it, bench))
+        shift = Shift(it, bench)
+        await shift.begin()
         try:
             on.github.hook_url = f"{url}/webhooks/github"
-            work = [asyncio.ensure_future(run(task)) for task in tasks]
             try:
-                yield Bot(on, it, boxes, url)
+                yield Bot(on, it, boxes, url, clock, shift)
             finally:
-                for task in work:
-                    task.cancel()
-                ended = await asyncio.gather(*work, return_exceptions=True)
-                faults = [it for it in ended if not isinstance(it, asyncio.CancelledError)]
-                assert not faults, faults
+                await shift.stop()
         finally:
             await it.database.client.drop_database(settings.mongodb_database)
 

@@ -10,13 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from assembly.demonstration import CHANGE, MEND
 from bot.domain.config_parser import parse
 from bot.domain.plan import Stage
 from bot.domain.problems import UserProblem
 from bot.domain.repo_config import CONFIG_PATHS
 from bot.domain.validations import Verdict
 from demo import repository
-from demo.repository import MAIN, SAMPLE, SampleRepository, build_repository
+from demo.repository import (
+    CHANGES,
+    MAIN,
+    MERGES,
+    SAMPLE,
+    SampleRepository,
+    build_repository,
+)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +154,19 @@ def test_what_breaks_in_the_browser_only_is_in_no_file_that_is_built(
     found = git(sample, "grep", "--line-number", "sumary", "broken-in-browser").strip()
     assert found.startswith("broken-in-browser:public/script.js:23:")
     assert "\n" not in found
+
+
+async def test_what_the_agent_brings_and_mends_applies_in_this_order(tmp_path: Path) -> None:
+    sample = await build_repository(tmp_path / "sample", on_main=(MERGES,))
+    parsed = parse(git(sample, "show", f"{MAIN}:{CONFIG_PATHS[0]}"), CONFIG_PATHS[0])
+    assert parsed.problems == ()
+    assert parsed.config.validation.auto_merge
+    brought = (*CHANGE.patches, *MEND.patches)
+    for name in brought:
+        git(sample, "apply", str(CHANGES / f"{name}.patch"))
+    assert "sumary" not in (sample.path / "public" / "script.js").read_text()
+    used = {MERGES, *brought, *(it.name for it in sample.branches)}
+    assert {it.stem for it in CHANGES.glob("*.patch")} <= used
 
 
 async def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:

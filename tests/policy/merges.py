@@ -63,7 +63,6 @@ SITUATION = MergeSituation(
     is_behind=False,
     allowed_methods=ALL_METHODS,
     node_id="PR_20",
-    head_parents=(OLD_HEAD,),
 )
 RECORD = PullRequestRecord(REPOSITORY, NUMBER, base_branch="main", head_sha=HEAD)
 

@@ -9,7 +9,7 @@ from typing import Any
 from bot.domain.agent_runs import AgentRun, ResponseType, RunRequest, RunStatus
 from bot.domain.commands import Command, Verb
 from bot.domain.comments import CommentKind, CommentReference, Impossible
-from bot.domain.effects import Effect, LeaveEvent, MessageRun, RequestRun
+from bot.domain.effects import Effect, LeaveEvent, MessageRun, RequestRun, SpendBudget
 from bot.domain.events import AgentRunsTouched, PullRequestTouched, StatusOutdated
 from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Account, PullRequest, Repository
@@ -79,8 +79,10 @@ def granted(answer: Wanted | Impossible) -> Wanted:
 
 
 def requested(answer: Wanted | Impossible) -> RequestRun:
-    first = granted(answer).effects[0]
+    spent, first, *_ = granted(answer).effects
     assert isinstance(first, RequestRun)
+    assert isinstance(spent, SpendBudget)
+    assert spent.what == first.run_id
     return first
 
 

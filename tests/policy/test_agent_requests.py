@@ -12,7 +12,7 @@ from bot.domain.agent_runs import RunRequest, RunStatus
 from bot.domain.commands import Command, Verb
 from bot.domain.comments import CommentKind, Impossible
 from bot.domain.config_parser import ParsedConfig
-from bot.domain.effects import CancelRun, Reply, RequestRun
+from bot.domain.effects import CancelRun, Reply, RequestRun, SpendBudget
 from bot.domain.events import CommandsGiven
 from bot.domain.repositories import Permission
 from bot.policy.agent_requests import (
@@ -110,7 +110,8 @@ def test_what_is_asked_of_the_agent(command: Command, place: Place, wanted: RunR
     answer = granted(request(command, place, 0))
     run_id = place.comment.named("run", 0)
     number = place.comment.number
-    assert answer.effects == (RequestRun(run_id, wanted), QUEUE, *shown(number))
+    spent = SpendBudget(REPOSITORY, run_id, 50)
+    assert answer.effects == (spent, RequestRun(run_id, wanted), QUEUE, *shown(number))
     assert answer.sentence.startswith("A plan" if command is PLAN_IT else "A run")
 
 

@@ -35,8 +35,8 @@ from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Account
 from bot.domain.validation_records import ValidationRecord
 from bot.domain.validations import FailureClass, Verdict
-from bot.policy.agent_requests import DAY
 from bot.policy.autofix import FixFacts, decide
+from bot.policy.budgets import DAY
 from tests.policy.fixes import (
     AGENT,
     ALICE,

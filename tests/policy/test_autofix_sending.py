@@ -15,6 +15,7 @@ from bot.domain.effects import (
     MessageRun,
     PublishStatus,
     RequestRun,
+    SpendBudget,
 )
 from bot.domain.events import AgentRunsTouched, PullRequestTouched
 from bot.domain.pull_request_effects import RecordAttempt
@@ -198,6 +199,7 @@ OWN_REQUEST = RunRequest(
     failure=FAILED.id,
 )
 HERE = CommentReference(CommentKind.ISSUE, 0, NUMBER, PULL.url)
+SPENT = SpendBudget(REPOSITORY, attempt_id(1), 50)
 ITS_OWN = other(1)
 SECOND = {"ordinal": 2, "id": attempt_id(2), "run_id": attempt_id(2)}
 IN_IT = replace(
@@ -210,8 +212,9 @@ AGENT_CONFIG = config(agent={"model": "big", "deadline_minutes": 60})
 
 def test_the_same_run_is_sent_the_failure() -> None:
     assert decided(facts()).effects == (
-        recorded(),
+        SPENT,
         MessageRun("run", RunMessage(SENT.id, "", "", failure=FAILED.id)),
+        recorded(),
         QUEUE,
         SHOWN,
     )
@@ -219,8 +222,9 @@ def test_the_same_run_is_sent_the_failure() -> None:
 
 def test_it_is_told_what_the_person_said_who_asks() -> None:
     assert decided(facts(record_wish=WISHED)).effects == (
-        recorded(**BOBS),
+        SPENT,
         MessageRun("run", RunMessage(SENT.id, "Look at the list.", "bob", failure=FAILED.id)),
+        recorded(**BOBS),
         QUEUE,
         SHOWN,
     )
@@ -270,8 +274,9 @@ def test_a_run_of_its_own(
     given: dict[str, Any], attempted: dict[str, Any], request_: RunRequest
 ) -> None:
     assert decided(facts(config=AGENT_CONFIG, **given)).effects == (
-        recorded(**{"run_id": attempt_id(1), **attempted}),
+        replace(SPENT, what=attempted.get("id", SENT.id)),
         RequestRun(attempted.get("id", SENT.id), request_),
+        recorded(**{"run_id": attempt_id(1), **attempted}),
         QUEUE,
         SHOWN,
     )
@@ -315,7 +320,7 @@ AGENTS_FAILURE = {"record_attempts": (replace(LOST, run_id="run"),)}
     ],
 )
 def test_which_run_is_resumed(given: dict[str, Any], resumed: str | None) -> None:
-    first, asked, *_ = decided(facts(**given)).effects
+    _, asked, first, *_ = decided(facts(**given)).effects
     assert isinstance(first, RecordAttempt)
     if resumed is None:
         assert isinstance(asked, RequestRun)
@@ -331,6 +336,6 @@ def test_which_run_is_resumed(given: dict[str, Any], resumed: str | None) -> Non
     [((), 1), ((other(1),), 2), ((other(1), other(2)), 3), ((other(6),), 7)],
 )
 def test_an_attempt_is_known_by_its_place(attempts: tuple[FixAttempt, ...], ordinal: int) -> None:
-    first, *_ = decided(facts(record_attempts=attempts)).effects
+    _, _, first, *_ = decided(facts(record_attempts=attempts)).effects
     assert isinstance(first, RecordAttempt)
     assert (first.attempt.ordinal, first.attempt.id) == (ordinal, attempt_id(ordinal))

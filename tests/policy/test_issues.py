@@ -12,7 +12,7 @@ import pytest
 from bot.domain.agent_runs import AgentRun, RunRequest
 from bot.domain.commands import Verb
 from bot.domain.comments import CommentKind, CommentReference, Impossible, Reaction, Refused
-from bot.domain.effects import Decision, LeaveEvent, React, Reply, RequestRun
+from bot.domain.effects import Decision, LeaveEvent, React, Reply, RequestRun, SpendBudget
 from bot.domain.events import AgentRunsTouched, IssueChange, IssueChanged, StatusOutdated
 from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Account, Permission, Repository
@@ -52,6 +52,7 @@ def judged(
 
 BEGUN = (
     React(REPOSITORY, ISSUE, Reaction.SEEN),
+    SpendBudget(REPOSITORY, RUN_ID, 50),
     RequestRun(RUN_ID, REQUEST),
     LeaveEvent(AgentRunsTouched(REPOSITORY)),
     LeaveEvent(StatusOutdated(REPOSITORY, 3)),
@@ -153,6 +154,6 @@ def test_what_cannot_be_started_is_told_to_who_may(
 
 def test_an_issue_is_one_run_whenever_it_is_told() -> None:
     later = place(config(ON_LABEL), now=NOW + timedelta(hours=1))
-    requested = decide(IssueFacts(LABELED, later, Permission.WRITE)).effects[1]
+    requested = decide(IssueFacts(LABELED, later, Permission.WRITE)).effects[2]
     assert isinstance(requested, RequestRun)
     assert requested.run_id == RUN_ID

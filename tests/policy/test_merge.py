@@ -19,10 +19,12 @@ from bot.domain.pull_request_effects import (
     LeaveMergeLine,
     MergePullRequest,
     NoteMerged,
+    TakeTurn,
     UpdateBranch,
 )
 from bot.domain.pull_request_records import MergeIntent
-from bot.policy.merge import MergeFacts, decide, explain
+from bot.policy.merge import LATER_SECONDS, MergeFacts, decide, explain, worth_a_look
+from bot.policy.merge_facts import UPDATING
 from bot.policy.merge_message import message
 from tests.policy.merges import (
     BOB,
@@ -48,7 +50,11 @@ UPDATE = UpdateBranch(REPOSITORY, NUMBER, HEAD)
 LINE: dict[str, Any] = {"validation": {"require_up_to_date": True}}
 STANDING: dict[str, Any] = {**LINE, "line": (NUMBER, 7), "record": {"queued_at": LONG_AGO}}
 SECOND: dict[str, Any] = {**STANDING, "line": (7, NUMBER)}
-TURN: dict[str, Any] = {**STANDING, "has_turn": True}
+TURN: dict[str, Any] = {
+    **STANDING,
+    "has_turn": True,
+    "record": {"queued_at": LONG_AGO, "turn_since": NOW},
+}
 BEHIND: dict[str, Any] = {"is_behind": True}
 INTENT = MergeIntent(HEAD, SQUASH, NOW)
 SHOWN: tuple[Effect, ...] = (
@@ -60,9 +66,7 @@ SHOWN: tuple[Effect, ...] = (
 def merge(**changes: Any) -> MergePullRequest:
     """The merge of a pull request as it is in the tables."""
     title, text = message(facts(), SQUASH)
-    whole = MergePullRequest(
-        REPOSITORY, NUMBER, HEAD, (SQUASH, MERGE, REBASE), title=title, message=text
-    )
+    whole = MergePullRequest(REPOSITORY, NUMBER, HEAD, NOW, (SQUASH, MERGE, REBASE), title, text)
     return replace(whole, **changes)
 
 
@@ -70,6 +74,10 @@ def again(due: datetime, head: str = HEAD) -> LeaveEvent:
     """A look at a time, left once."""
     once = derived(REPOSITORY.id, NUMBER, "again", head, due.isoformat(timespec="seconds"))
     return LeaveEvent(TOUCHED, due, once)
+
+
+UPDATED = (UPDATE, again(NOW + UPDATING + timedelta(seconds=LATER_SECONDS)))
+IN_LINE = merge(up_to_date_with="main")
 
 
 def known(found: MergeFacts, **changes: Any) -> MergeFacts:
@@ -90,9 +98,7 @@ def test_all_holds() -> None:
     decision = decide(facts())
     assert decision.reason == "Nothing keeps it back."
     kept, *rest = decision.effects
-    assert kept == KeepExplanation(
-        REPOSITORY, NUMBER, "main", HEAD, True, explain(facts()), (OLD_HEAD,)
-    )
+    assert kept == KeepExplanation(REPOSITORY, NUMBER, "main", HEAD, True, explain(facts()))
     assert rest == [*SHOWN, merge(), LeaveEvent(TOUCHED)]
 
 
@@ -261,8 +267,18 @@ def test_a_head_without_a_validation_has_no_check_to_bring_up_to_date() -> None:
         ),
         pytest.param(STANDING, (MOVED,), id="the first one is left to the line's handler"),
         pytest.param({**STANDING, "situation": BEHIND}, (MOVED,), id="so is a first one behind"),
-        pytest.param(TURN, (merge(), LeaveEvent(TOUCHED)), id="it has the turn"),
-        pytest.param({**TURN, "situation": BEHIND}, (UPDATE,), id="it has the turn, and is behind"),
+        pytest.param(TURN, (IN_LINE, LeaveEvent(TOUCHED)), id="it has the turn"),
+        pytest.param({**TURN, "situation": BEHIND}, UPDATED, id="it has the turn, and is behind"),
+        pytest.param(
+            {**TURN, "record": {"queued_at": LONG_AGO}},
+            (TakeTurn(REPOSITORY, NUMBER, NOW), IN_LINE, LeaveEvent(TOUCHED)),
+            id="it has the turn since now",
+        ),
+        pytest.param(
+            {**TURN, "of_head": (RUNNING,), "record": {**TURN["record"], "turn_since": LONG_AGO}},
+            (LEAVE, MOVED),
+            id="it had its turn",
+        ),
         pytest.param(
             {**TURN, "situation": BEHIND, "of_head": (RUNNING,)}, (),
             id="it has the turn, and its new head is being validated",
@@ -277,7 +293,10 @@ def test_a_head_without_a_validation_has_no_check_to_bring_up_to_date() -> None:
             id="who cannot be brought up to date leaves",
         ),
         pytest.param(SECOND, (), id="the second one waits"),
-        pytest.param({**SECOND, "has_turn": True}, (), id="the second one never has the turn"),
+        pytest.param(
+            {**SECOND, "has_turn": True, "record": TURN["record"]}, (),
+            id="the second one never has the turn",
+        ),
         pytest.param({**SECOND, "situation": BEHIND}, (), id="the second one is not updated yet"),
         pytest.param({**SECOND, "of_head": (RED,)}, (LEAVE, MOVED), id="the second one leaves"),
         pytest.param(
@@ -300,12 +319,12 @@ def test_another_base_is_another_line() -> None:
 @pytest.mark.parametrize(
     ("changes", "wanted"),
     [
-        pytest.param({}, (UPDATE,), id="only that is missing"),
+        pytest.param({}, (JOIN, MOVED), id="only that is missing"),
         pytest.param({"of_head": (RED,)}, (), id="red as well"),
         pytest.param({"pull": {"head_repository_id": 8}}, (), id="a fork that lets nobody push"),
     ],
 )
-def test_a_rule_of_github_wants_it_up_to_date_without_a_line(
+def test_a_rule_of_github_that_wants_it_up_to_date_makes_a_line_too(
     changes: dict[str, Any], wanted: tuple[Effect, ...]
 ) -> None:
     assert done(**changes, rules={"up_to_date": True}, situation=BEHIND) == wanted
@@ -353,16 +372,19 @@ def test_the_story_is_closed() -> None:
     assert decision.reason == f"Merged as `{'f' * 12}`."
     assert decision.effects == (
         NOTED,
-        GONE,
         KeepExplanation(REPOSITORY, NUMBER, "main", HEAD, False, explain(found)),
         PublishCheck("v1"),
         *(LeaveEvent(StatusOutdated(REPOSITORY, it)) for it in (20, 3, 4)),
+        GONE,
     )
     assert explain(found).criteria == ()
 
 
 def test_the_story_is_closed_once() -> None:
-    assert decide(known(merged(), merged_at=NOW, is_open=False)).effects == ()
+    told = known(merged(), merged_at=NOW, is_open=False)
+    assert decide(told).effects == (GONE,), "what is left of it"
+    gone = replace(told, record=replace(told.record, branch_deleted=True))
+    assert decide(gone).effects == ()
 
 
 def test_a_merge_that_was_noted_before_is_not_noted_again() -> None:
@@ -379,7 +401,7 @@ def test_a_merge_at_a_time_that_github_does_not_tell_has_one_all_the_same() -> N
 
 def test_the_line_moves_on() -> None:
     effects = decide(merged(**LINE, line=(NUMBER,), record={"queued_at": LONG_AGO})).effects
-    assert effects[2:4] == (LEAVE, MOVED)
+    assert effects[1:3] == (LEAVE, MOVED)
 
 
 @pytest.mark.parametrize(
@@ -403,5 +425,43 @@ def test_a_branch_that_stays(changes: dict[str, Any]) -> None:
 
 def test_the_places_of_its_runs_are_told() -> None:
     other = replace(RUN, request=replace(RUN.request, number=9))
-    told = decide(merged(runs=(other, RUN))).effects[-4:]
+    told = decide(merged(runs=(other, RUN))).effects[-5:-1]
     assert told == tuple(LeaveEvent(StatusOutdated(REPOSITORY, it)) for it in (20, 9, 3, 4))
+
+
+CONFLICTS: dict[str, Any] = {"mergeable": False}
+APPROVED_FIRST: dict[str, Any] = {"required_approvals": 1}
+KNOWN = {"explanation": explain(facts(validation=APPROVED_FIRST))}
+KNOWN_TO_CONFLICT = {"explanation": explain(facts(situation=CONFLICTS, validation=APPROVED_FIRST))}
+
+
+@pytest.mark.parametrize(
+    ("found", "is_worth_it"),
+    [
+        pytest.param(facts(), True, id="nothing keeps it back"),
+        pytest.param(facts(situation={"mergeable": None}), True, id="whether it conflicts"),
+        pytest.param(facts(situation={"is_behind": None}, **LINE), True, id="whether it is behind"),
+        pytest.param(facts(situation={"is_behind": True}, **SECOND), True, id="its turn"),
+        pytest.param(facts(validation=APPROVED_FIRST), False, id="it waits for an approval"),
+        pytest.param(facts(of_head=(RED,)), False, id="it is red"),
+        pytest.param(
+            facts(situation={"mergeable": None}, validation=APPROVED_FIRST),
+            False,
+            id="whether it conflicts does not matter yet",
+        ),
+        pytest.param(
+            facts(situation=CONFLICTS, validation=APPROVED_FIRST, record=KNOWN),
+            True,
+            id="a new conflict is told",
+        ),
+        pytest.param(
+            facts(situation=CONFLICTS, validation=APPROVED_FIRST, record=KNOWN_TO_CONFLICT),
+            False,
+            id="a known conflict is not",
+        ),
+        pytest.param(facts(situation={"merged": True}), True, id="it is merged"),
+        pytest.param(facts(pull={"is_open": False}), True, id="it is closed"),
+    ],
+)
+def test_which_are_worth_a_look_when_their_base_moves(found: MergeFacts, is_worth_it: bool) -> None:
+    assert worth_a_look(found) is is_worth_it

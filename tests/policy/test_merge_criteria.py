@@ -8,20 +8,24 @@ from typing import Any
 
 import pytest
 
+from bot.domain.agent_runs import RunStatus
 from bot.domain.merging import Explanation, MergeMethod, ReviewDecision
-from bot.domain.pull_request_records import MergeIntent, Stop, StopRule
+from bot.domain.pull_request_records import FixAttempt, MergeIntent, Stop, StopRule
 from bot.policy.merge import criteria, explain
 from tests.policy.merges import (
     BOB,
     OLD_HEAD,
     RED,
+    RUN,
     facts,
     named,
     required,
+    review,
 )
 from tests.policy.places import HEAD, NOW
 
 ONE = {"required_approvals": 1}
+FORK = {"head_repository_id": 99}
 
 
 def test_nothing_keeps_it_back() -> None:
@@ -45,6 +49,7 @@ def test_nothing_keeps_it_back() -> None:
         ("merge_feature", "met"),
         ("paused", "met"),
         ("needs_human", "met"),
+        ("agent_at_work", "met"),
     ]
     assert not any(it.mend or it.again_at for it in explanation.criteria)
     assert all(it.source and it.value for it in explanation.criteria)
@@ -53,6 +58,7 @@ def test_nothing_keeps_it_back() -> None:
 CLOSED_WINDOW = "Mon-Thu 09:00-17:00 Europe/Berlin"
 REFUSED = MergeIntent(HEAD, MergeMethod.SQUASH, NOW, refusal="Rule\n says no", refused_at=NOW)
 QUEUED = MergeIntent(HEAD, MergeMethod.SQUASH, NOW - timedelta(minutes=1), queued=True)
+TRIED = FixAttempt("one", 1, HEAD, "v1", "s", "build", "run", NOW)
 STOPPED = Stop(StopRule.NO_PUSH, "The agent pushed nothing.", HEAD, NOW, again_at=NOW)
 LINE: dict[str, Any] = {"validation": {"require_up_to_date": True}}
 QUEUE: dict[str, Any] = {"situation": {"queue_required": True}}
@@ -215,6 +221,29 @@ METHODS = tuple(MergeMethod)
             "asked by `bob`", "", id="somebody asked",
         ),
         pytest.param(
+            "auto_merge", {"pull": FORK}, "unmet", "it comes from a fork", "/codegen merge",
+            id="a fork, which no setting alone merges",
+        ),
+        pytest.param(
+            "auto_merge", {"pull": FORK, "situation": {"reviews": (review(BOB),)}}, "met",
+            "automatic", "", id="a fork that somebody approved",
+        ),
+        pytest.param(
+            "auto_merge",
+            {"pull": FORK, "situation": {"reviews": (review(BOB, commit_sha=OLD_HEAD),)}},
+            "unmet", "it comes from a fork", "", id="a fork that somebody approved before a push",
+        ),
+        pytest.param(
+            "auto_merge",
+            {"pull": FORK, "record": {"merge_asked_by": BOB, "merge_asked_at": HEAD}}, "met",
+            "asked by `bob`", "", id="a fork, asked for at this head",
+        ),
+        pytest.param(
+            "auto_merge",
+            {"pull": FORK, "record": {"merge_asked_by": BOB, "merge_asked_at": OLD_HEAD}},
+            "unmet", "before a push to the fork", "/codegen merge", id="a fork, asked for before",
+        ),
+        pytest.param(
             "merge_feature", {"features": {"merge": False}}, "unmet",
             "switched off (`features.merge`)", "features.merge: true", id="switched off",
         ),
@@ -247,8 +276,20 @@ METHODS = tuple(MergeMethod)
             id="in GitHub's queue",
         ),
         pytest.param(
-            "merge_queue", {**QUEUE, "record": {"merge": QUEUED}}, "waiting", "is not in it",
-            "10 minutes", id="out of GitHub's queue again",
+            "merge_queue", {**QUEUE, "record": {"merge": QUEUED}}, "unmet", "took this commit out",
+            "/codegen merge", id="out of GitHub's queue again",
+        ),
+        pytest.param(
+            "merge_queue", {**QUEUE, "record": {"merge": replace(QUEUED, at=NOW)}}, "waiting",
+            "a moment ago", "merges it", id="GitHub's queue does not show it yet",
+        ),
+        pytest.param(
+            "agent_at_work", {"runs": (replace(RUN, status=RunStatus.ACTIVE),)}, "waiting",
+            "a run of the agent's", "/codegen cancel", id="the agent is at work here",
+        ),
+        pytest.param(
+            "agent_at_work", {"record": {"attempts": (TRIED,)}}, "waiting",
+            "a fix of the agent's", "/codegen cancel", id="a fix is under way",
         ),
     ],
 )  # fmt: skip
@@ -274,11 +315,6 @@ def test_a_criterion(name: str, changes: dict[str, Any], state: str, value: str,
         pytest.param("merge_line", {**LINE, "rules": {"merge_queue": True}}, id="GitHub's queue"),
         pytest.param("merge_queue", {"record": {"merge": QUEUED}}, id="no queue any more"),
         pytest.param("merge_queue", {**QUEUE, "record": {"merge": REFUSED}}, id="never queued"),
-        pytest.param(
-            "merge_queue",
-            {**QUEUE, "record": {"merge": replace(QUEUED, at=NOW - timedelta(minutes=10))}},
-            id="queued a while ago",
-        ),
         pytest.param(
             "merge_queue",
             {**QUEUE, "record": {"merge": replace(QUEUED, head_sha=OLD_HEAD)}},
@@ -355,9 +391,9 @@ def test_the_sentence(changes: dict[str, Any], sentence: str) -> None:
         ),
         pytest.param(
             "merge_queue",
-            {**QUEUE, "record": {"merge": QUEUED}},
-            NOW + timedelta(minutes=9),
-            id="after it left GitHub's queue",
+            {**QUEUE, "record": {"merge": replace(QUEUED, at=NOW)}},
+            NOW + timedelta(minutes=1),
+            id="when GitHub's queue should show it",
         ),
         pytest.param(
             "needs_human",

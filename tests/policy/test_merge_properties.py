@@ -263,6 +263,7 @@ def test_once_told_nothing_is_told_again(found: MergeFacts) -> None:
         is_open=found.pull.is_open,
         base_branch=found.pull.base_branch,
         queued_at=None if left else found.record.queued_at,
+        turn_since=found.now if found.has_turn else None,
     )
     rest = decide(replace(found, record=kept)).effects
     moving = (MergeLineMoved, PullRequestTouched)

@@ -68,7 +68,7 @@ def said(command: Command, asked: Asked) -> tuple[Effect, ...]:
     [
         (Verb.HOLD, HoldPullRequest(REPOSITORY, PULL.number, "alice")),
         (Verb.UNHOLD, HoldPullRequest(REPOSITORY, PULL.number, "")),
-        (Verb.MERGE, AskMerge(REPOSITORY, PULL.number, ALICE)),
+        (Verb.MERGE, AskMerge(REPOSITORY, PULL.number, ALICE, PULL.head_sha, PULL.base_branch)),
     ],
 )
 def test_is_done_and_looked_at(verb: Verb, effect: Effect) -> None:
@@ -157,7 +157,9 @@ def test_an_override_is_for_this_head_and_recorded_with_name_and_reason(
     name: str, text: str, criterion: str
 ) -> None:
     command = Command(Verb.OVERRIDE, name=name, text=text)
-    override = Override(criterion, PULL.head_sha, "alice", "the runner is away", NOW)
+    override = Override(
+        criterion, PULL.head_sha, "alice", "the runner is away", NOW, PULL.base_branch
+    )
     effect = OverrideCriterion(REPOSITORY, PULL.number, override)
     assert said(command, ASKED) == (effect, *then())
 

@@ -99,7 +99,6 @@ _SITUATION: Final = f"""pullRequest(number: NUMBER) {{
     nodes {{
       commit {{
         oid
-        parents(first: 10) {{ nodes {{ oid }} }}
         statusCheckRollup {{ {_CONTEXTS} }}
       }}
     }}

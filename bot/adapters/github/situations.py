@@ -76,7 +76,6 @@ def situation_of(
             if it["repository"]["databaseId"] == repository["databaseId"]
         ),
         node_id=pull["id"],
-        head_parents=tuple(it["oid"] for it in _nodes(commit["parents"])) if commit else (),
     )
 
 

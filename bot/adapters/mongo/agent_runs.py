@@ -59,6 +59,20 @@ class MongoAgentRuns(AgentRuns):
             )
             return [_run(it) async for it in found]
 
+    async def of_issues(
+        self, repository_id: int, numbers: Collection[int]
+    ) -> Mapping[int, Sequence[AgentRun]]:
+        any_of = {"$in": sorted(numbers)}
+        places = [{"number": any_of}, {"pull_request": any_of}]
+        wanted = {"repository_id": repository_id, "$or": places}
+        runs: dict[int, list[AgentRun]] = {}
+        with passing_faults():
+            async for document in self._runs.find(wanted).sort([("created_at", -1), ("_id", 1)]):
+                run = _run(document)
+                for number in {*run.numbers} & {*numbers}:
+                    runs.setdefault(number, []).append(run)
+        return {number: found[:MOST_OF_AN_ISSUE] for number, found in runs.items()}
+
     async def unended_of(self, repository_id: int) -> Sequence[AgentRun]:
         wanted = {"repository_id": repository_id, "status": {"$in": sorted(UNENDED)}}
         with passing_faults():
@@ -69,12 +83,6 @@ class MongoAgentRuns(AgentRuns):
         with passing_faults():
             async for document in self._runs.find(wanted).sort(OLDEST):
                 yield _run(document)
-
-    async def asked_since(self, repository_id: int, since: datetime) -> Sequence[datetime]:
-        wanted = {"repository_id": repository_id, "created_at": {"$gt": since}}
-        with passing_faults():
-            found = self._runs.find(wanted, {"created_at": 1}).sort("created_at", 1)
-            return [it["created_at"] async for it in found]
 
     async def uncreated_before(self, at: datetime) -> int:
         wanted = {"status": RunStatus.QUEUED.value, "remote_id": None, "created_at": {"$lt": at}}

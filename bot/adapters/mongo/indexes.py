@@ -47,7 +47,6 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
         IndexModel(
             [("repository_id", ASCENDING), ("pull_request", ASCENDING)], name="pull_request"
         ),
-        IndexModel([("repository_id", ASCENDING), ("created_at", ASCENDING)], name="asked"),
         IndexModel(
             [("status", ASCENDING), ("repository_id", ASCENDING), ("created_at", ASCENDING)],
             name="unended",
@@ -70,7 +69,6 @@ INDEXES: Final[Mapping[str, tuple[IndexModel, ...]]] = {
             [("repository_id", ASCENDING), ("base_branch", ASCENDING), ("queued_at", ASCENDING)],
             name="line",
         ),
-        IndexModel([("repository_id", ASCENDING), ("attempts.sent_at", ASCENDING)], name="fixes"),
         IndexModel([("is_open", ASCENDING), ("looked_at", ASCENDING)], name="unfinished"),
     ),
     "artifacts.files": (IndexModel("metadata.kept_until", name="retention"),),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,10 +13,10 @@ from bot.adapters.mongo.codec import Document, from_document, to_document
 from bot.adapters.mongo.database import Database, passing_faults
 from bot.domain.pull_request_records import PullRequestRecord
 from bot.domain.repositories import Repository
+from bot.log import get_logger
 from bot.ports.records import PullRequests, Unreadable
 
-MOST_FIXES = 2_000
-"""Of a repository and day that are counted; no budget is larger."""
+log = get_logger()
 
 
 class MongoPullRequests(PullRequests):
@@ -29,6 +29,19 @@ class MongoPullRequests(PullRequests):
         with passing_faults():
             found = await self._pull_requests.find_one({"_id": _at(repository, number)})
         return _record(found) if found else PullRequestRecord(repository, number)
+
+    async def of_numbers(
+        self, repository: Repository, numbers: Collection[int]
+    ) -> Mapping[int, PullRequestRecord]:
+        records = {it: PullRequestRecord(repository, it) for it in numbers}
+        wanted = {"_id": {"$in": [_at(repository, it) for it in records]}}
+        with passing_faults():
+            async for document in self._pull_requests.find(wanted):
+                number = int(document["_id"].rpartition(":")[2])
+                del records[number]
+                if (record := _readable(document)) is not None:
+                    records[number] = record
+        return records
 
     async def change(
         self, repository: Repository, number: int, changes: Mapping[str, Any]
@@ -51,27 +64,16 @@ class MongoPullRequests(PullRequests):
         }
         with passing_faults():
             found = self._pull_requests.find(wanted).sort([("queued_at", 1), ("number", 1)])
-            return [_record(it) async for it in found]
-
-    async def fixes_since(self, repository_id: int, since: datetime) -> Sequence[datetime]:
-        wanted = {"repository_id": repository_id, "attempts.sent_at": {"$gt": since}}
-        times: list[datetime] = []
-        with passing_faults():
-            found = self._pull_requests.find(wanted, {"attempts": 1}).limit(MOST_FIXES)
-            async for document in found:
-                times += [
-                    it["sent_at"]
-                    for it in document["attempts"]
-                    if it["sent_at"] > since and it["run_id"] != it["id"]
-                ]
-        return sorted(times)
+            records = [_readable(it) async for it in found]
+        return [it for it in records if it is not None]
 
     async def unfinished(self, looked_before: datetime) -> AsyncIterator[PullRequestRecord]:
         longest_ago = [{"looked_at": None}, {"looked_at": {"$lt": looked_before}}]
         wanted = {"is_open": {"$ne": False}, "$or": longest_ago}
         with passing_faults():
             async for document in self._pull_requests.find(wanted).sort("looked_at", 1):
-                yield _record(document)
+                if (record := _readable(document)) is not None:
+                    yield record
 
 
 def _at(repository: Repository, number: int) -> str:
@@ -83,3 +85,12 @@ def _record(document: Document) -> PullRequestRecord:
         return from_document(PullRequestRecord, document)
     except ValidationError as fault:
         raise Unreadable(f"the record of {document['_id']} can't be understood") from fault
+
+
+def _readable(document: Document) -> PullRequestRecord | None:
+    """A record among many: one that can't be understood is no reason to stop at it."""
+    try:
+        return _record(document)
+    except Unreadable as fault:
+        log.warning("left out", reason=str(fault))
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from bot.ports.records import (
 )
 
 DUPLICATE = frozenset({11000})
+NO_REPORTS = {"validation_results": 0, "summary": 0, "detail": 0}
 LOG_CHUNKS_KEPT = timedelta(days=7)
 """Of a job whose log never became an artifact."""
 
@@ -159,6 +160,16 @@ class MongoValidations(Validations):
         wanted = {"repository_id": repository_id, "head_sha": head_sha}
         with passing_faults():
             return [_record(it) async for it in self._records.find(wanted).sort("attempt", 1)]
+
+    async def of_commits(
+        self, repository_id: int, head_shas: Collection[str]
+    ) -> Mapping[str, Sequence[ValidationRecord]]:
+        wanted = {"repository_id": repository_id, "head_sha": {"$in": sorted(head_shas)}}
+        records: dict[str, list[ValidationRecord]] = {it: [] for it in head_shas}
+        with passing_faults():
+            async for document in self._records.find(wanted, NO_REPORTS).sort("attempt", 1):
+                records[document["head_sha"]].append(_record(document))
+        return records
 
     async def unended_of(self, repository_id: int, number: int) -> Sequence[ValidationRecord]:
         wanted = {"repository_id": repository_id, "pull_requests": number, "ended": False}

@@ -27,11 +27,13 @@ from bot.domain.effects import (
     Reply,
     RequestRun,
     RetireProject,
+    SpendBudget,
     StartRun,
     StartValidation,
 )
 from bot.domain.events import InternalEvent, key
 from bot.domain.ids import derived
+from bot.domain.problems import AssumptionFailed
 from bot.domain.pull_request_effects import (
     AskMerge,
     DeleteBranch,
@@ -44,16 +46,20 @@ from bot.domain.pull_request_effects import (
     MergePullRequest,
     NoteMerged,
     NoteRevalidation,
+    NoteUpdate,
     OverrideCriterion,
     RecordAttempt,
     StopFixing,
+    TakeTurn,
     UpdateBranch,
     WishFix,
 )
 from bot.domain.webhooks import encode
+from bot.policy.budgets import DAY
 from bot.ports.clock import Clock
 from bot.ports.handlers import Context
 from bot.ports.inbox import Inbox, Item
+from bot.ports.records import AgentBudget
 from bot.services.agent_runs import AgentRunService
 from bot.services.base_evaluations import BaseEvaluations
 from bot.services.check_runs import CheckRuns
@@ -83,6 +89,8 @@ MergeEffect = (
     | LeaveMergeLine
     | MergePullRequest
     | UpdateBranch
+    | NoteUpdate
+    | TakeTurn
     | DeleteBranch
 )
 
@@ -100,6 +108,7 @@ class Hands:
     statuses: StatusComments
     courses: PullRequestService
     merger: Merger
+    budget: AgentBudget
     inbox: Inbox
     clock: Clock
 
@@ -115,6 +124,8 @@ class Hands:
             case RetireProject(repository_id, status, reason):
                 await self.projects.retire(repository_id, status, reason)
                 return status.value
+            case SpendBudget():
+                return await self._spend(effect)
             case RequestRun() | MessageRun() | StartRun() | QueueRun():
                 return await self._run(effect)
             case NoteRun() | EndRun() | LinkRun() | CancelRun():
@@ -203,6 +214,10 @@ class Hands:
                 return await self.merger.merge(effect)
             case UpdateBranch():
                 return await self.merger.update_branch(effect)
+            case NoteUpdate():
+                return await self.courses.note_update(effect)
+            case TakeTurn():
+                return await self.courses.take_turn(effect)
             case DeleteBranch():
                 return await self.merger.delete_branch(effect)
             case _:
@@ -224,6 +239,15 @@ class Hands:
                 return await self.requests.conclude(effect)
             case EvaluateBase():
                 return await self.bases.request(effect)
+
+    async def _spend(self, effect: SpendBudget) -> str:
+        now = self.clock.now()
+        spent = await self.budget.spend(
+            effect.repository.id, effect.what, now, now - DAY, effect.most_a_day
+        )
+        if not spent:
+            raise AssumptionFailed("the day's budget was spent meanwhile")
+        return "counted"
 
     async def _leave(self, effect: LeaveEvent, context: Context, index: int) -> str:
         name = derived(context.delivery_id, context.handler, "event", index)
