@@ -17,14 +17,14 @@ demo: ## install what is missing, then play the whole loop on this machine
 test: ## install what is missing, then run every check and test but the long ones, and the demo
 	@.ci/setup test
 	@$(MAKE) --no-print-directory static
-	$(PYTHON) -m pytest -q -n 2 -m "not engine and not long"
+	$(PYTHON) -m pytest -q -n 2 --dist worksteal -m "not engine and not long"
 	$(PYTHON) -m pytest -q -m "engine and not long"
 	$(PYTHON) app.py demo
 
 test-full: ## also the long tests; writes the tables of docs/performance.md
 	@.ci/setup full
 	@$(MAKE) --no-print-directory static
-	$(PYTHON) -m pytest -q -n 2 -m "not engine and not long"
+	$(PYTHON) -m pytest -q -n 2 --dist worksteal -m "not engine and not long"
 	$(PYTHON) -m pytest -q -m "engine or long"
 	$(PYTHON) app.py demo
 	$(PYTHON) -m benchmarks.zoo --told .state/zoo.json
@@ -33,7 +33,7 @@ test-full: ## also the long tests; writes the tables of docs/performance.md
 check: ## format, lint, types, import contracts, fast tests; under a minute
 	@.ci/setup check
 	@$(MAKE) --no-print-directory static
-	$(PYTHON) -m pytest -q -n 2 -m "not engine and not database and not slow and not long" $(FAST)
+	$(PYTHON) -m pytest -q -n 2 --dist worksteal -m "not engine and not database and not slow and not long" $(FAST)
 
 static:
 	$(PYTHON) -m ruff format --check

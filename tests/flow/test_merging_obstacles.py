@@ -230,9 +230,13 @@ async def test_a_forks_is_merged_and_its_branch_is_theirs(mongodb: str, tmp_path
         await it.branch("one")
         pull = await on.github.open_pull_request(on.shop, "one", author=on.mallory, fork=fork)
         await it.agency.bot.concluded(pull.head_sha)
-        assert "/codegen trust" in await it.kept_back(pull, "validation")
-        assert it.asked(pull) == 0
+        assert "/codegen trust" in await it.kept_back(pull, "validation", "auto_merge")
         await it.agency.say(pull.number, f"/codegen trust {pull.head_sha}")
+        await it.agency.bot.concluded(pull.head_sha, 2)
+        # Who lets it run does not want it for that.
+        assert "/codegen merge" in await it.kept_back(pull, "auto_merge")
+        assert it.asked(pull) == 0
+        await it.agency.say(pull.number, "/codegen merge")
         await it.merged(pull)
         assert it.asked(pull) == 1
         assert await it.has_branch("one")
