@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from bot.domain.agent_runs import AgentStep, RemoteRun
 from bot.domain.commands import Command, Mistake, Verb
@@ -42,6 +43,7 @@ class PullRequestChanged:
     sender: Account | None = None
     before: str = ""
     after: str = ""
+    kind: Literal["pull_request_changed"] = "pull_request_changed"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class ValidationAsked:
     number: int
     head_sha: str
     sender: Account
+    kind: Literal["validation_asked"] = "validation_asked"
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ class InstallationChanged:
     installation_id: int
     account: str
     change: InstallationChange
+    kind: Literal["installation_changed"] = "installation_changed"
 
 
 class RepositoryChange(StrEnum):
@@ -188,6 +192,7 @@ class ValidationEnded:
     number: int | None
     validation_id: str
     job_id: str
+    kind: Literal["validation_ended"] = "validation_ended"
 
 
 @dataclass(frozen=True)
@@ -199,6 +204,7 @@ class AgentRunsTouched:
 
     repository: Repository
     look: bool = False
+    kind: Literal["agent_runs_touched"] = "agent_runs_touched"
 
 
 @dataclass(frozen=True)
@@ -214,6 +220,7 @@ class AgentRunSeen:
     at: datetime
     remote: RemoteRun | None
     step: AgentStep | None = None
+    kind: Literal["agent_run_seen"] = "agent_run_seen"
 
 
 @dataclass(frozen=True)
@@ -222,6 +229,7 @@ class StatusOutdated:
 
     repository: Repository
     number: int
+    kind: Literal["status_outdated"] = "status_outdated"
 
 
 @dataclass(frozen=True)
@@ -230,6 +238,7 @@ class PullRequestTouched:
 
     repository: Repository
     number: int
+    kind: Literal["pull_request_touched"] = "pull_request_touched"
 
 
 @dataclass(frozen=True)
@@ -238,6 +247,7 @@ class CommitJudged:
 
     repository: Repository
     head_sha: str
+    kind: Literal["commit_judged"] = "commit_judged"
 
 
 @dataclass(frozen=True)
@@ -253,6 +263,7 @@ class ButtonPressed:
     verb: Verb
     sender: Account
     id: str
+    kind: Literal["button_pressed"] = "button_pressed"
 
 
 @dataclass(frozen=True)
@@ -261,6 +272,7 @@ class MergeLineMoved:
 
     repository: Repository
     base_branch: str
+    kind: Literal["merge_line_moved"] = "merge_line_moved"
 
 
 @dataclass(frozen=True)
@@ -270,6 +282,7 @@ class BaseMoved:
     repository: Repository
     base_branch: str
     head_sha: str
+    kind: Literal["base_moved"] = "base_moved"
 
 
 @dataclass(frozen=True)
@@ -317,7 +330,10 @@ InternalEvent = (
     | BaseMoved
     | ButtonPressed
 )
-"""What we leave in the inbox for ourselves."""
+"""What we leave in the inbox for ourselves.
+
+Each has its ``kind``: a decision that is stored holds them, and some have the same fields.
+"""
 
 
 @dataclass(frozen=True)

@@ -197,9 +197,13 @@ def _pull_request(fields: _Fields, own: Own) -> Event | Ignored:
     if action not in set(PullRequestChange) - {PullRequestChange.SEEN}:
         return Ignored(f"pull_request.{action}: changes nothing that matters here")
     # A commit is validated whoever pushed it: our own pushes, too.
-    heads = (fields.text(name, "") for name in ("before", "after"))
     return PullRequestChanged(
-        _repository(fields), number, PullRequestChange(action), sender, *heads
+        _repository(fields),
+        number,
+        PullRequestChange(action),
+        sender,
+        fields.text("before", ""),
+        fields.text("after", ""),
     )
 
 

@@ -42,7 +42,7 @@ def mergeable(facts: MergeFacts) -> Criterion:
 def up_to_date(facts: MergeFacts) -> Criterion:
     """The head has all that the base has, where that is asked for."""
     ours, theirs = facts.config.validation.require_up_to_date, facts.rules.up_to_date
-    source = "`validation.require_up_to_date`" if ours else facts.rules.source
+    source = facts.rules.source if theirs and not ours else "`validation.require_up_to_date`"
     asked, base = Asked("up_to_date", source), facts.pull.base_branch
     if not (ours or theirs):
         return asked.idle("it need not be")

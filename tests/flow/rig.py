@@ -24,6 +24,7 @@ from bot.adapters.render import TemplateRenderer
 from bot.cli.wiring import Workbench
 from bot.domain.code_analysis import AnalysisState, CodeAnalysis
 from bot.domain.plan import Cause, Log, Plan, Stage, StageAttachment, StageResult, StageStatus
+from bot.domain.projects import Project
 from bot.ports.explorer import Explore, Tab
 from bot.ports.inbox import ItemState
 from bot.ports.sandbox import Emit, Environment
@@ -214,6 +215,13 @@ class Bot:
 
         await until(done, lambda: f"{[run.history for run in self.runs(head_sha)]}")
         return self.runs(head_sha)[-1]
+
+    async def known_project(self) -> Project:
+        """The repository's project, when the look at start has found it."""
+        async with asyncio.timeout(PATIENCE):
+            while (found := await self.it.projects.of_repository(self.on.shop.id)) is None:
+                await SYSTEM.sleep(0.02)
+        return found
 
     async def idle_inbox(self) -> None:
         """Wait until no delivery is leased or due, nor will be soon; jobs may run."""

@@ -13,7 +13,7 @@ from bot.domain.web import ConsoleError, PageSeen, Picture, Size, WebComparison,
 from bot.policy.web_comparison import compare
 from demo.github.pushes import ZEROS, Push
 from demo.github.state import PullRequestState
-from tests.flow.rig import PATIENCE, SYSTEM, Bot, Boxes, bot, until
+from tests.flow.rig import PATIENCE, Bot, Boxes, bot, until
 from tests.stand_in import stage
 
 pytestmark = pytest.mark.database
@@ -64,8 +64,7 @@ async def at(mongodb: str, eyes: Eyes, tmp_path: Path) -> AsyncIterator[Bot]:
 async def known(at: Bot) -> None:
     """Wait until the bot has met the repository."""
     async with asyncio.timeout(PATIENCE):
-        while await at.it.projects.of_repository(at.on.shop.id) is None:
-            await SYSTEM.sleep(0.02)
+        await at.known_project()
 
 
 async def main_of(at: Bot) -> str:

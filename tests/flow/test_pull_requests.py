@@ -317,9 +317,7 @@ async def test_a_merge_group_has_the_same_check(at: Bot) -> None:
 
 async def test_projects_follow_their_repositories(at: Bot) -> None:
     on = at.on
-    await at.idle()
-    known = await at.it.projects.of_repository(on.shop.id)
-    assert known is not None
+    known = await at.known_project()
     assert (known.name, known.status) == ("octo/shop", "active")
     on.shop.name = "store"
     payload = {"action": "renamed", "changes": {"repository": {"name": {"from": "shop"}}}}
