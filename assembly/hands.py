@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from assembly.house import House
 from bot.adapters.git.remote import Authorization
 from bot.adapters.mongo.agent_runs import MongoTurns
+from bot.adapters.notify import WebhookNotifier
 from bot.cli.wiring import Workbench
 from bot.domain.plan import Limits
 from bot.domain.repositories import Repository
@@ -119,6 +120,7 @@ def worker_of(it: House) -> tuple[Worker, CheckRuns]:
         ),
         Merger(it.pull_requests, it.github, it.clock),
         it.budget,
+        WebhookNotifier(it.clock),
         it.inbox,
         it.clock,
     )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from bot.domain.agent_runs import ResponseType, RunMessage, RunRequest, RunStatus
 from bot.domain.comments import Answer, CommentReference, Reaction
 from bot.domain.events import InternalEvent
+from bot.domain.notices import Notice
 from bot.domain.projects import ProjectStatus
 from bot.domain.pull_request_effects import PullRequestEffect
 from bot.domain.repositories import Account, Repository
@@ -181,6 +182,15 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Notify:
+    """Have somebody outside of GitHub told, at an address of the repository's configuration."""
+
+    webhook_url: str
+    notice: Notice
+    kind: Literal["notify"] = "notify"
+
+
+@dataclass(frozen=True)
 class SpendBudget:
     """Have it counted that the agent is set going, within what a repository may spend in a day.
 
@@ -313,6 +323,7 @@ Effect = (
     | LeaveEvent
     | React
     | Reply
+    | Notify
     | SpendBudget
     | RequestRun
     | MessageRun

@@ -122,7 +122,7 @@ def _attempt(case: FixCase) -> Decision | None:
         return Decision(judged.sentence)
     effects: tuple[Effect, ...] = (_end(case, attempt, outcome),)
     if outcome in STOPS and case.record.stop is None:
-        effects += (case.stop(STOPS[outcome], judged.sentence),)
+        effects += case.stop(STOPS[outcome], judged.sentence)
     said = f"attempt {attempt.ordinal} ended: {outcome.replace('_', ' ')}"
     return Decision(said, (*effects, *case.touched))
 

@@ -23,6 +23,7 @@ from bot.domain.repo_config import RepoConfig
 from bot.domain.repositories import Account, PullRequest, Repository
 from bot.domain.validation_records import ValidationRecord
 from bot.policy.backoff import delay
+from bot.policy.notices import notify
 
 LONGEST_BACKOFF_SECONDS: Final = 3600.0
 
@@ -99,16 +100,30 @@ class FixCase:
         once = derived(repository.id, number, why, at.isoformat())
         return LeaveEvent(PullRequestTouched(repository, number), at, once)
 
-    def stop(self, rule: StopRule, reason: str, again_at: datetime | None = None) -> StopFixing:
-        """The effect; the person is who has to look at it."""
+    def stop(
+        self, rule: StopRule, reason: str, again_at: datetime | None = None
+    ) -> tuple[Effect, ...]:
+        """Stop, and tell; the person is who has to look at it."""
+        facts = self.facts
         person = "" if rule is StopRule.CANCELLED else self.responsible
-        stop = Stop(rule, reason, self.head, self.facts.now, person, again_at)
-        return StopFixing(self.facts.repository, self.number, stop)
+        stop = Stop(rule, reason, self.head, facts.now, person, again_at)
+        about = f"{self.head} {rule} {len(self.record.attempts)}"
+        told = notify(
+            self.config,
+            facts.repository,
+            self.pull,
+            "needs_human",
+            about,
+            reason,
+            facts.now,
+            person,
+        )
+        return (StopFixing(facts.repository, self.number, stop), *told)
 
     def stopped(self, rule: StopRule, reason: str, again_at: datetime | None = None) -> Decision:
         """Fixing stops; it begins again by itself at a time, if there is one."""
         later = (self.look_again(again_at, "budget"),) if again_at else ()
-        effects = (self.stop(rule, reason, again_at), *later, *self.touched)
+        effects = (*self.stop(rule, reason, again_at), *later, *self.touched)
         return Decision(f"fixing stops: {rule.replace('_', ' ')}", effects)
 
     def goes_on(self, why: str, counted_from: int, *before: Effect) -> Decision:

@@ -29,6 +29,7 @@ from bot.policy.merge_checks import passed
 from bot.policy.merge_criteria import criteria
 from bot.policy.merge_facts import UPDATING, MergeFacts, listed
 from bot.policy.merge_message import message
+from bot.policy.notices import notify
 
 __all__ = ["MergeFacts", "criteria", "decide", "explain", "worth_a_look"]
 
@@ -173,7 +174,17 @@ def _close(facts: MergeFacts) -> Decision:
         is_open=False,
         explanation=explanation,
     )
-    effects = (*first, *_leave_line(facts), keep, *_shown(facts, numbers), *_branch_gone(facts))
+    told = notify(
+        facts.config,
+        facts.repository,
+        pull,
+        "merge_complete",
+        facts.situation.merge_sha,
+        f"`{facts.repository.full_name}#{pull.number}` {explanation.sentence.lower()}",
+        merged_at,
+    )
+    shown = (*_shown(facts, numbers), *(told if first else ()))
+    effects = (*first, *_leave_line(facts), keep, *shown, *_branch_gone(facts))
     return Decision(explanation.sentence, effects)
 
 

@@ -341,6 +341,7 @@ async def advanced(desk: Desk, database: Database) -> Decision:
         courses=UNUSED,
         merger=UNUSED,
         budget=UNUSED,
+        notifier=UNUSED,
         inbox=MongoInbox(database, DAY),
         clock=desk.clock,
     )

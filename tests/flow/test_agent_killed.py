@@ -55,10 +55,8 @@ MOMENTS = [
     *WRITES,
 ]
 QUICK = [
-    "creating the run: before",
     "creating the run: after",
     "sending the approval: after",
-    "making the status comment: after",
 ]
 
 

@@ -13,7 +13,7 @@ from bot.domain.web import ConsoleError, PageSeen, Picture, Size, WebComparison,
 from bot.policy.web_comparison import compare
 from demo.github.pushes import ZEROS, Push
 from demo.github.state import PullRequestState
-from tests.flow.rig import PATIENCE, Bot, Boxes, bot, until
+from tests.flow.rig import Bot, Boxes, bot, until
 from tests.stand_in import stage
 
 pytestmark = pytest.mark.database
@@ -56,15 +56,9 @@ async def at(mongodb: str, eyes: Eyes, tmp_path: Path) -> AsyncIterator[Bot]:
         stage(tmp_path / "repository") as on,
         bot(on, mongodb, tmp_path, boxes=boxes) as it,
     ):
-        await known(it)
+        await it.known_project()
         yield it
         assert await it.dead() == []
-
-
-async def known(at: Bot) -> None:
-    """Wait until the bot has met the repository."""
-    async with asyncio.timeout(PATIENCE):
-        await at.known_project()
 
 
 async def main_of(at: Bot) -> str:

@@ -94,9 +94,7 @@ MOMENTS = [
     *WRITES,
 ]
 QUICK = [
-    "sending the failure: before",
     "sending the failure: after",
-    "merging: before",
     "merging: after",
 ]
 

@@ -19,6 +19,7 @@ from bot.domain.effects import (
     LinkRun,
     MessageRun,
     NoteRun,
+    Notify,
     PublishCheck,
     PublishStatus,
     QueueRun,
@@ -59,6 +60,7 @@ from bot.policy.budgets import DAY
 from bot.ports.clock import Clock
 from bot.ports.handlers import Context
 from bot.ports.inbox import Inbox, Item
+from bot.ports.notifier import Notifier
 from bot.ports.records import AgentBudget
 from bot.services.agent_runs import AgentRunService
 from bot.services.base_evaluations import BaseEvaluations
@@ -109,6 +111,7 @@ class Hands:
     courses: PullRequestService
     merger: Merger
     budget: AgentBudget
+    notifier: Notifier
     inbox: Inbox
     clock: Clock
 
@@ -117,7 +120,7 @@ class Hands:
         match effect:
             case LeaveEvent():
                 return await self._leave(effect, context, index)
-            case PublishCheck() | PublishStatus() | React() | Reply():
+            case PublishCheck() | PublishStatus() | React() | Reply() | Notify():
                 return await self._say(effect, context)
             case KeepProject(repository):
                 return (await self.projects.create_project(repository)).id
@@ -138,7 +141,7 @@ class Hands:
                 return await self._course(effect)
 
     async def _say(
-        self, effect: PublishCheck | PublishStatus | React | Reply, context: Context
+        self, effect: PublishCheck | PublishStatus | React | Reply | Notify, context: Context
     ) -> str:
         match effect:
             case PublishCheck(validation_id):
@@ -149,6 +152,8 @@ class Hands:
                 return await self.replies.react(effect)
             case Reply():
                 return await self.replies.reply(effect)
+            case Notify(webhook_url, notice):
+                return await self.notifier.tell(webhook_url, notice)
 
     async def _run(self, effect: RunEffect) -> str:
         match effect:
