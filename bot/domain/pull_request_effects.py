@@ -135,7 +135,8 @@ class MergePullRequest:
 
     ``methods`` are tried in order where GitHub does not allow one. ``by_queue`` asks GitHub's own
     merge queue instead. ``decided_at`` is when all criteria held: it is not done much later without
-    another look. ``up_to_date_with`` is a branch that must have nothing that the head lacks.
+    another look. ``up_to_date_with`` is a branch that must have nothing that the head lacks;
+    ``overridden`` are the criteria that an admin's word made count as met.
     """
 
     repository: Repository
@@ -148,6 +149,7 @@ class MergePullRequest:
     by_queue: bool = False
     node_id: str = ""
     up_to_date_with: str = ""
+    overridden: tuple[str, ...] = ()
     kind: Literal["merge_pull_request"] = "merge_pull_request"
 
 

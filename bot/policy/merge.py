@@ -299,11 +299,8 @@ class _Look:
 
     def _merge(self) -> tuple[Effect, ...]:
         facts, head = self.facts, self.facts.pull.head_sha
-        overridden = any(
-            it.name == "validation" and it.state is CriterionState.OVERRIDDEN
-            for it in self.criteria
-        )
-        if not passed(facts.validation) and not overridden:
+        overridden = tuple(it.name for it in self.criteria if it.state is CriterionState.OVERRIDDEN)
+        if not passed(facts.validation) and "validation" not in overridden:
             return ()  # never, whatever the criteria say
         allowed = methods(facts)
         title, text = message(facts, allowed[0]) if allowed and not facts.by_queue else ("", "")
@@ -318,6 +315,7 @@ class _Look:
             by_queue=facts.by_queue,
             up_to_date_with=facts.pull.base_branch if facts.by_line else "",
             node_id=facts.situation.node_id if facts.by_queue else "",
+            overridden=overridden,
         )
         # At once the first time; after that GitHub is given a moment, or nothing would end this.
         if facts.record.merge is not None and facts.record.merge.head_sha == head:

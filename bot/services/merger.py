@@ -48,8 +48,10 @@ class Merger:
         record = await self._pull_requests.get(repository, number)
         if self._clock.now() > effect.decided_at + GOOD_FOR:
             raise AssumptionFailed("that was decided a while ago")
-        if record.held_by or record.stop is not None:
-            raise AssumptionFailed("it is held, or waits for a person, since")
+        if record.held_by and "hold" not in effect.overridden:
+            raise AssumptionFailed("it is held since")
+        if record.stop is not None and "needs_human" not in effect.overridden:
+            raise AssumptionFailed("it waits for a person since")
         if record.merge is not None and record.merge.head_sha == effect.expected_head_sha:
             found = await self._github.merge_situation(repository, number)
             if found.merged or found.in_merge_queue:

@@ -110,6 +110,17 @@ async def test_what_people_said_since_counts(desk: Desk, changes: dict[str, obje
     assert desk.asked == 0
 
 
+async def test_an_admins_word_for_it_counts_as_well(desk: Desk) -> None:
+    pull = await opened(desk.on)
+    stop = Stop(StopRule.ONLY_TESTS, "x", pull.head_sha, desk.clock.now())
+    changes = {"held_by": "alice", "stop": stop}
+    await desk.records.change(desk.on.repository, pull.number, changes)
+    with pytest.raises(AssumptionFailed, match="waits for a person since"):
+        await desk.merger.merge(await desk.wanted(pull, overridden=("hold",)))
+    effect = await desk.wanted(pull, overridden=("hold", "needs_human"))
+    assert (await desk.merger.merge(effect)).startswith("merged ")
+
+
 async def test_a_base_that_moved_on_is_not_merged_into(desk: Desk) -> None:
     pull = await opened(desk.on)
     await commit(desk.on.shop, "main", "Something else", to="main")

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from bot.domain.merging import MergeMethod, ReviewDecision
-from bot.domain.pull_request_records import MergeIntent
+from bot.domain.pull_request_effects import MergePullRequest
+from bot.domain.pull_request_records import MergeIntent, Stop, StopRule
+from bot.policy.merge import decide
 from bot.policy.merge_criteria import chosen, overridable, overridable_names
 from tests.policy.merges import (
     OLD_HEAD,
@@ -132,3 +134,11 @@ def test_the_names_that_can_be_overridden() -> None:
 def test_which_criterion_is_meant(said: str, wanted: tuple[str, str] | None) -> None:
     found = facts(validation={"required_checks": ["e2e", "e2e on linux"]})
     assert chosen(said, overridable_names(found)) == wanted
+
+
+def test_the_merge_knows_which_criteria_an_admins_word_stands_for() -> None:
+    stop = Stop(StopRule.ONLY_TESTS, "Only tests were changed.", HEAD, NOW)
+    words = (override("hold"), override("needs_human"))
+    found = facts(record={"held_by": "bob", "stop": stop, "overrides": words})
+    (merge,) = [it for it in decide(found).effects if isinstance(it, MergePullRequest)]
+    assert merge.overridden == ("hold", "needs_human")
