@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -138,6 +139,33 @@ async def test_started_again_at_its_address_when_it_is_killed(home: Path) -> Non
         assert await names(user.uri) == ["kept"]
         await insert(user.uri, "later")
         await other.leave()
+
+
+@pytest.mark.parametrize("seconds", [0.5, 7.0], ids=["its own, while it dies", "a stranger"])
+async def test_its_users_wait_for_its_address(home: Path, seconds: float) -> None:
+    async with EmbeddedMongo(home, CLOCK) as user:
+        await insert(user.uri, "kept")
+        killed = server_of(home)
+        port = json.loads((home / "mongodb" / "server.json").read_text())["port"]
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with (home / "mongodb" / "lock").open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # nobody starts it before its port is taken
+                os.kill(killed, signal.SIGKILL)
+                await until(lambda: took(other, port))
+                other.listen()
+            await CLOCK.sleep(seconds)
+            assert server_of(home) == killed
+        await until(lambda: server_of(home) != killed)
+        assert await names(user.uri) == ["kept"]
+
+
+def took(other: socket.socket, port: int) -> bool:
+    try:
+        other.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
 
 
 async def test_two_at_the_same_instant_start_one(home: Path) -> None:

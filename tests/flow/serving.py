@@ -77,7 +77,9 @@ class Served:
                     await CLOCK.sleep(0.2)
         except TimeoutError:
             runs = self.on.github.state.runs_of(self.on.shop.id, head_sha)
-            told = f"{[run.history for run in runs]}\n{self.worker.errors[-6000:]}"
+            told = f"{[run.history for run in runs]}\n"
+            for command in (self.web, self.worker):
+                told += command.errors[-6000:]
             raise AssertionError(f"it never came: {told}") from None
 
 

@@ -4,7 +4,8 @@ Whoever comes first starts it, as a replica set of one; others join it; whoever 
 it. Two locks in ``home/mongodb`` hold that together, and neither outlives a process that is killed:
 ``lock`` is held while somebody looks, starts or stops; ``users`` is shared by everybody who uses
 the server, so that the last one is who can have it alone. A server whose users were all killed is
-adopted by the next one. A server that is killed is started again, at its address, by any user.
+adopted by the next one. A server that is killed is started again by any user, and always at its
+address: the others know no other. Only somebody who is alone may move it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ REPLICA_SET = "rs0"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 LOOK_SECONDS = 1.0
+PORT_SECONDS = 5.0
+"""A killed server keeps its port some milliseconds longer than it is seen to live."""
 ANSWER_MILLISECONDS = 5_000
 CACHE_GIGABYTES = "0.25"
 LOG_BYTES = 16 * 1024 * 1024
@@ -94,8 +97,8 @@ class EmbeddedMongo:
         with self._locked():
             self._users = (self._folder / "users").open("ab")
             try:
+                running = self._ensure(alone=self._is_alone(self._users))
                 fcntl.flock(self._users, fcntl.LOCK_SH)
-                running = self._ensure()
             except BaseException:
                 self._users.close()
                 raise
@@ -106,10 +109,8 @@ class EmbeddedMongo:
             assert self._users is not None
             self._users.close()
             with (self._folder / "users").open("ab") as users:
-                try:
-                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return  # somebody else still uses it
+                if not self._is_alone(users):
+                    return
                 if (running := self._known()) is not None and running.lives:
                     self._stop(running)
         self._reap()
@@ -119,6 +120,14 @@ class EmbeddedMongo:
         with (self._folder / "lock").open("ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _is_alone(self, users: IO[bytes]) -> bool:
+        """Whether nobody else uses the server; then nobody can, while ``users`` is open."""
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     async def _supervise(self) -> None:
         while True:
@@ -134,16 +143,23 @@ class EmbeddedMongo:
     def _revive(self) -> None:
         with self._locked():
             self._reap()
-            self._ensure()
+            self._ensure(alone=False)
 
     # ── the server, under the lock ───────────────────────────────────────────────────────────
 
-    def _ensure(self) -> _Running:
-        """The running server, started where there is none."""
+    def _ensure(self, *, alone: bool) -> _Running:
+        """The running server, started where there is none: at its old address, if it had one."""
         running = self._known()
         if running is not None and running.lives and self._is_ours(running):
             return running
-        port = running.port if running is not None and _is_free(running.port) else _free_port()
+        port = running.port if running is not None else _free_port()
+        if not _is_free_within(port, PORT_SECONDS):
+            if not alone:
+                raise UserProblem(
+                    f"Another program listens at 127.0.0.1:{port}, the embedded MongoDB's address.",
+                    "Stop that program, or stop every process of the bot and start them again.",
+                )
+            port = _free_port()
         running = self._start(port)
         (self._folder / "server.json.new").write_text(json.dumps(asdict(running)))
         (self._folder / "server.json.new").rename(self._folder / "server.json")
@@ -269,6 +285,14 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _is_free_within(port: int, seconds: float) -> bool:
+    for _ in range(int(seconds / 0.1)):
+        if _is_free(port):
+            return True
+        _PATIENCE.wait(0.1)
+    return False
 
 
 def _is_free(port: int) -> bool:
