@@ -9,8 +9,9 @@ import pytest
 
 from bot.domain.pull_request_records import FixOutcome, PullRequestRecord, StopRule
 from bot.services.pull_requests import NEEDS_HUMAN
-from demo.codegen.agent import Act, by_prompt
+from demo.codegen.agent import Act, Ending, by_prompt
 from demo.codegen.checkout import Change
+from demo.codegen.server import AgentRunState
 from demo.github.state import PullRequestState
 from tests.flow.agency import Agency, agency
 from tests.flow.rig import SYSTEM
@@ -109,6 +110,26 @@ async def test_the_same_failure_after_a_push_is_no_progress(it: Agency) -> None:
     assert "src/mended.ts" in mentions[0]
     await it.shows(pull.number, "A person is needed")
     assert not pull.merged_at
+
+
+async def test_a_history_of_its_own_is_a_push_of_everything(it: Agency) -> None:
+    it.bot.boxes.fails = first(1)
+    on = it.bot.on
+
+    async def begins_anew(_run: AgentRunState) -> Ending:
+        (pull,) = on.shop.pull_requests.values()
+        tree = (await on.shop.git("rev-parse", f"{pull.head_sha}^{{tree}}")).decode().strip()
+        who = ("-c", "user.name=agent", "-c", "user.email=agent@example.com")
+        orphan = await on.shop.git(*who, "commit-tree", "-m", "All of it, anew", tree)
+        made = orphan.decode().strip()
+        await on.github.push(on.shop, pull, made, sender=it.agent.account)
+        return Ending("COMPLETE", "I began anew.")
+
+    _, pull = await goal(it, begins_anew)
+    found = await settled(it, pull.number, lambda it: bool(it.attempts) and it.open_attempt is None)
+    (attempt,) = found.attempts
+    assert attempt.outcome is FixOutcome.PUSHED
+    assert attempt.changed == ("(a history that has nothing in common with the one before)",)
 
 
 async def test_no_push_stops(it: Agency) -> None:

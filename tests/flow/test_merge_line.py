@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,25 @@ async def test_the_place_in_the_line_is_seen(mongodb: str, tmp_path: Path) -> No
         await it.merged(two)
         await it.merged(three)
         assert [it.asked(pull) for pull in pulls] == [1, 1, 1]
+
+
+async def test_who_can_not_have_a_turn_keeps_nobody_from_it(mongodb: str, tmp_path: Path) -> None:
+    """Of the first two one has a record that nobody understands, the other is not at GitHub."""
+    async with courses(mongodb, tmp_path, LINE) as it:
+        broken, good = await ready(it, "broken", "good")
+        records = it.agency.bot.it.database.collection("pull_requests")
+        long_ago = {"base_branch": "main", "queued_at": now() - timedelta(hours=1)}
+        await it.agency.bot.it.pull_requests.change(it.on.repository, 999, long_ago)
+        nonsense = {"queued_at": now() - timedelta(hours=2), "counted_from": "the first"}
+        this = {"_id": f"{it.on.shop.id}:{broken.number}"}
+        await records.update_one(this, {"$set": nonsense})
+        await go(it, good)
+        await it.merged(good)
+        assert (await it.agency.bot.it.pull_requests.get(it.on.repository, 999)).queued_at is None
+        assert it.asked(broken) == 0
+        await records.update_one(this, {"$set": {"queued_at": None, "counted_from": 1}})
+        await go(it, broken)
+        await it.merged(broken)
 
 
 async def test_githubs_queue_merges(mongodb: str, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.domain.validations import ValidationStatus
+from bot.work.repair import MOST_SWEPT
 from tests.flow.rig import Bot, bot, until
 from tests.stand_in import Stage, stage
 
@@ -78,3 +80,31 @@ async def test_a_check_that_was_not_told_is_told(on: Stage, mongodb: str, tmp_pa
             record.id, {"check_concluded": False, "title": "Told late"}, unless_ended=False
         )
         await until(lambda: run.title == "Told late")
+
+
+async def test_many_that_nobody_can_look_at_keep_no_other_from_its_look(
+    on: Stage, mongodb: str, tmp_path: Path
+) -> None:
+    """A repository that the App no longer reaches has more open pull requests than a sweep has."""
+    async with bot(on, mongodb, tmp_path, speed=200.0) as at:
+        pull = await on.github.open_pull_request(on.shop, "add-quantities", author=on.alice)
+        await at.concluded(pull.head_sha)
+        await at.idle()
+        records, away = at.it.pull_requests, replace(on.repository, id=999, name="away")
+        long_ago = {"looked_at": at.clock.now() - timedelta(days=2), "is_open": True}
+        for number in range(2 * MOST_SWEPT):
+            await records.change(away, number, long_ago)
+        before = at.clock.now()
+        await records.change(
+            on.repository, pull.number, {"looked_at": at.clock.now() - timedelta(days=1)}
+        )
+
+        async def looked() -> bool:
+            found = await records.get(on.repository, pull.number)
+            return found.looked_at is not None and found.looked_at >= before
+
+        for _ in range(600):
+            if await looked():
+                break
+            await at.it.clock.sleep(10)
+        assert await looked()
