@@ -107,6 +107,13 @@ async def _watch(database: Database, moment: Write, kill: Callable[[], None]) ->
                 return
 
 
+async def restarted(it: Served, killed: asyncio.Event) -> None:
+    """Have another worker in the place of the one that is killed."""
+    await killed.wait()
+    await asyncio.to_thread(it.worker.end)
+    await it.start_worker()
+
+
 async def all_of(moments: Sequence[str], play: Callable[[str, int], Awaitable[str]]) -> None:
     """Play a scenario for each moment, some at once; each gives what was wrong, or nothing."""
     room = asyncio.Semaphore(AT_ONCE)

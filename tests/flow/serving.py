@@ -21,17 +21,18 @@ CLOCK = SystemClock()
 PATIENCE = 240.0
 CONFIGURED = """
 deployment:
-  install_command: sleep 1
+  install_command: sleep %d
   build_command: sleep 4; echo no such thing; exit 3
 web_evaluation: {enabled: false}
 """
 """What needs nothing of a registry, and fails."""
 
 
-def small_repository(folder: Path) -> Path:
+def small_repository(folder: Path, install_seconds: int = 1) -> Path:
     """A repository whose branch ``change`` fails to build; gives its git folder."""
     repository = GitRepository(folder)
-    repository.commit({".github/codegenapp.yml": CONFIGURED, "src/app.c": "int x;\n"})
+    configured = CONFIGURED % install_seconds
+    repository.commit({".github/codegenapp.yml": configured, "src/app.c": "int x;\n"})
     repository.git("checkout", "--quiet", "-b", "change")
     repository.commit({"src/app.c": "int y;\n"})
     return folder / ".git"

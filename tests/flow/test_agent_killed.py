@@ -17,7 +17,7 @@ from bot.policy.agent_words import MESSAGE_LOST
 from demo.codegen.agent import ScriptedAgent, by_prompt
 from demo.codegen.server import ORGANIZATION, TOKEN
 from demo.github.faults import Fault
-from tests.flow.killing import Call, Moment, all_of, killer, written
+from tests.flow.killing import Call, Moment, all_of, killer, restarted, written
 from tests.flow.serving import CLOCK, Served, served, small_repository
 from tests.stand_in import coding_agent, stage
 
@@ -53,10 +53,6 @@ FAULTS = {"before": Fault.DROPPED, "after": Fault.LOST_ANSWER}
 MOMENTS = [
     *(f"{call}: {when}" for call in (*AGENT, *GITHUB) for when in FAULTS),
     *WRITES,
-]
-QUICK = [
-    "creating the run: after",
-    "sending the approval: after",
 ]
 
 
@@ -153,7 +149,7 @@ async def killed_at(moment: str, folder: Path, docker_host: str | None) -> str:
     """Play one scenario; gives what was wrong, empty where nothing was."""
     async with play(folder, docker_host) as it:
         async with killer(it.it, it.moment(moment)) as killed:
-            restarting = asyncio.create_task(_restart(it.it, killed))
+            restarting = asyncio.create_task(restarted(it.it, killed))
             await it.say("/codegen plan it well")
             await it.planned()
             await it.say("/codegen approve")
@@ -164,23 +160,7 @@ async def killed_at(moment: str, folder: Path, docker_host: str | None) -> str:
         return "; ".join(await it.wrong())
 
 
-async def _restart(it: Served, killed: asyncio.Event) -> None:
-    await killed.wait()
-    await asyncio.to_thread(it.worker.end)
-    await it.start_worker()
-
-
-async def all_moments(moments: list[str], folder: Path, docker_host: str | None) -> None:
-    await all_of(moments, lambda moment, n: killed_at(moment, folder / str(n), docker_host))
-
-
-async def test_killed_around_what_can_not_be_repeated(
-    tmp_path: Path, docker_host: str | None
-) -> None:
-    await all_moments(QUICK, tmp_path, docker_host)
-
-
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_killed_around_every_call(tmp_path: Path, docker_host: str | None) -> None:
-    await all_moments(MOMENTS, tmp_path, docker_host)
+    await all_of(MOMENTS, lambda moment, n: killed_at(moment, tmp_path / str(n), docker_host))

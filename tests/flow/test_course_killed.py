@@ -26,7 +26,7 @@ from demo.codegen.server import ORGANIZATION, TOKEN
 from demo.github.faults import Fault
 from demo.github.pushes import Push
 from demo.github.state import CommentState, PullRequestState
-from tests.flow.killing import Call, Moment, all_of, killer, written
+from tests.flow.killing import Call, Moment, all_of, killer, restarted, written
 from tests.flow.serving import CLOCK, Served, served
 from tests.git_repository import GitRepository
 from tests.stand_in import coding_agent, stage
@@ -92,10 +92,6 @@ FAULTS = {"before": Fault.DROPPED, "after": Fault.LOST_ANSWER}
 MOMENTS = [
     *(f"{call}: {when}" for call in (*AGENT, *GITHUB, *LINE, *STOP) for when in FAULTS),
     *WRITES,
-]
-QUICK = [
-    "sending the failure: after",
-    "merging: after",
 ]
 
 
@@ -267,7 +263,7 @@ async def play(moment: str, folder: Path, docker_host: str | None) -> AsyncItera
 async def killed_at(moment: str, folder: Path, docker_host: str | None) -> str:
     """Play one scenario; gives what was wrong, empty where nothing was."""
     async with play(moment, folder, docker_host) as it, killer(it.it, it.moment(moment)) as killed:
-        restarting = asyncio.create_task(_restart(it.it, killed))
+        restarting = asyncio.create_task(restarted(it.it, killed))
         try:
             await it.begin()
             await it.ended()
@@ -283,24 +279,7 @@ async def killed_at(moment: str, folder: Path, docker_host: str | None) -> str:
         return "; ".join(await it.wrong())
 
 
-async def _restart(it: Served, killed: asyncio.Event) -> None:
-    await killed.wait()
-    await asyncio.to_thread(it.worker.end)
-    await it.start_worker()
-
-
-async def all_moments(moments: list[str], folder: Path, docker_host: str | None) -> None:
-    await all_of(moments, lambda moment, n: killed_at(moment, folder / str(n), docker_host))
-
-
-@pytest.mark.timeout(900)
-async def test_killed_around_what_can_not_be_repeated(
-    tmp_path: Path, docker_host: str | None
-) -> None:
-    await all_moments(QUICK, tmp_path, docker_host)
-
-
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 async def test_killed_around_every_call(tmp_path: Path, docker_host: str | None) -> None:
-    await all_moments(MOMENTS, tmp_path, docker_host)
+    await all_of(MOMENTS, lambda moment, n: killed_at(moment, tmp_path / str(n), docker_host))

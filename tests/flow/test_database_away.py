@@ -27,7 +27,7 @@ MOMENTS = {
     "while it is concluded": "completed",
 }
 
-QUICK = {"while it runs", "while it is concluded"}
+QUICK = {"while it is concluded"}
 PLAYED = [it if it in QUICK else pytest.param(it, marks=pytest.mark.long) for it in MOMENTS]
 
 

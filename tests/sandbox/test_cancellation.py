@@ -85,7 +85,7 @@ async def test_while_boxes_are_made(room: Room) -> None:
         Stage.INSTALL,
         pytest.param(Stage.BUILD, marks=pytest.mark.long),
         pytest.param(Stage.START, marks=pytest.mark.long),
-        Stage.HEALTH,
+        pytest.param(Stage.HEALTH, marks=pytest.mark.long),
     ],
 )
 async def test_during_a_stage(room: Room, stage: Stage) -> None:

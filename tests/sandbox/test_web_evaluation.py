@@ -274,6 +274,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.long
 async def test_pages_that_misbehave_in_the_browser_are_looked_at_all_the_same(room: Room) -> None:
     pages = {f"/{name}": page(f"<p>{name}</p>{body}") for name, body in HOSTILE.items()} | {
         "/file.bin": {
