@@ -175,7 +175,7 @@ def test_driven_at_random() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_driven_at_random_for_long() -> None:
-    play(30, 25)
+    play(60, 30)
 
 
 async def test_what_only_time_mends(mongodb: str, tmp_path: Path) -> None:
