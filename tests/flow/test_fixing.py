@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from assembly import hands
+from bot.adapters.notify import WebhookNotifier
 from bot.domain.pull_request_records import FixOutcome, PullRequestRecord, StopRule
 from bot.services.pull_requests import NEEDS_HUMAN
 from demo.codegen.agent import Act, Ending, by_prompt
@@ -139,6 +145,31 @@ async def test_no_push_stops(it: Agency) -> None:
     assert found.stop is not None
     assert found.stop.rule is StopRule.NO_PUSH
     assert [it.outcome for it in found.attempts] == [FixOutcome.NO_PUSH]
+
+
+async def test_a_stop_is_told_where_the_configuration_says(
+    it: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Any] = []
+
+    async def hear(request: web.Request) -> web.Response:
+        heard.append(await request.json())
+        return web.Response(status=204)
+
+    anywhere = functools.partial(WebhookNotifier, allows=lambda _address: True)
+    monkeypatch.setattr(hands, "WebhookNotifier", anywhere)  # the listener's is no public address
+    await it.bot.shift.stop()
+    await it.bot.shift.begin()
+    application = web.Application()
+    application.router.add_post("/hook", hear)
+    async with TestServer(application) as server:
+        events = f"{{webhook_url: '{server.make_url('/hook')}', webhook_events: [needs_human]}}"
+        await it.configure(CONFIGURED % "max_retries: 3" + f"notifications: {events}\n")
+        it.bot.boxes.fails = first(1)
+        _, pull = await goal(it, it.agent.says("I could not find it."))
+        await settled(it, pull.number, stopped)
+    told = [(it["event"], it["pull_request"], it["person"]) for it in heard]
+    assert told == [("needs_human", pull.number, "alice")]
 
 
 async def test_a_green_that_weakened_its_tests_is_not_merged(it: Agency) -> None:
